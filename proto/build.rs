@@ -1,0 +1,40 @@
+//! Compiles the `.proto` files without protoc.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Roots of the import paths: Fabric's files, Google's one, and our own.
+const ROOTS: [&str; 3] = ["fabric", "google", "gauze"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut files = Vec::new();
+    for root in ROOTS {
+        println!("cargo:rerun-if-changed={root}");
+        collect(Path::new(root), &mut files)?;
+    }
+    files.sort();
+    let descriptors = protox::compile(&files, ["fabric", "."])?;
+    let grpc = env::var_os("CARGO_FEATURE_GRPC").is_some();
+    tonic_prost_build::configure()
+        .build_client(grpc)
+        .build_server(grpc)
+        .build_transport(grpc)
+        .bytes(".")
+        .btree_map(".")
+        .include_file("generated.rs")
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
