@@ -1,1 +1,15 @@
-//! peer
+//! The peer: endorses proposals, validates and commits blocks, and serves what it holds.
+//!
+//! A block's way: `deliver::client` fetches and verifies it, `validator` judges each transaction,
+//! [`committer`] has it written by the ledger and tells everyone who waits ([`channels`],
+//! [`events`]). The peer never creates a block.
+
+#![forbid(unsafe_code)]
+
+pub mod channels;
+pub mod committer;
+pub mod config;
+pub mod events;
+pub mod gossip;
+
+pub use config::Config;

@@ -1,0 +1,136 @@
+//! One joined channel.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use channel::Bundle;
+use ledger::Ledger;
+use proto::common::Block;
+use proto::peer::TxValidationCode;
+use tokio::sync::watch;
+
+use super::commits::{CommitStatus, Commits, TooManyWaiters, Waiter};
+use super::registry::Error;
+
+/// Whether the committer of a channel is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Blocks are fetched, validated and committed.
+    Active,
+    /// The committer stopped for good, until the operator has acted and restarted the peer.
+    Stopped(String),
+}
+
+/// One joined channel: its ledger, its configuration and the news of its commits.
+#[derive(Debug)]
+pub struct Channel {
+    id: String,
+    ledger: Arc<Ledger>,
+    bundle: ArcSwap<Bundle>,
+    commits: Commits,
+    state: watch::Sender<State>,
+}
+
+impl Channel {
+    /// Opens the channel on its ledger, with the configuration of its last config block.
+    pub fn open(ledger: Arc<Ledger>, waiters_max: usize) -> Result<Self, Error> {
+        let id = ledger.channel_id().to_owned();
+        let bundle = load_bundle(&ledger)?;
+        Ok(Self {
+            id,
+            ledger,
+            bundle: ArcSwap::from_pointee(bundle),
+            commits: Commits::new(waiters_max),
+            state: watch::Sender::new(State::Active),
+        })
+    }
+
+    /// The channel's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The channel's ledger.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    /// The configuration agreed on as of the last committed block.
+    pub fn bundle(&self) -> Arc<Bundle> {
+        self.bundle.load_full()
+    }
+
+    /// Number of blocks committed; also the number of the next block.
+    pub fn height(&self) -> u64 {
+        self.ledger.height()
+    }
+
+    /// Sees each new height, after the block is durable and its waiters were told.
+    pub fn watch_height(&self) -> watch::Receiver<u64> {
+        self.ledger.watch()
+    }
+
+    /// Registers a waiter for one transaction; see [`Commits::subscribe`].
+    pub fn subscribe(&self, tx_id: &str) -> Result<Waiter, TooManyWaiters> {
+        self.commits.subscribe(tx_id)
+    }
+
+    /// The verdict on `tx_id`: from the ledger if it is there, otherwise once it is committed.
+    /// Never returns while the transaction does not arrive: the caller brings the deadline.
+    pub async fn commit_status(&self, tx_id: &str) -> Result<CommitStatus, Error> {
+        let mut waiter = self.subscribe(tx_id)?;
+        if let Some(record) = self.ledger.transaction(tx_id)? {
+            return Ok(CommitStatus { code: record.code, block: record.block });
+        }
+        waiter.status().await.ok_or_else(|| Error::Unknown(self.id.clone()))
+    }
+
+    /// Whether the committer is at work.
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Replaces the configuration, after the block that carries it is durable.
+    pub(crate) fn set_bundle(&self, bundle: Arc<Bundle>) {
+        self.bundle.store(bundle);
+    }
+
+    /// Tells the waiters of a committed block's transactions.
+    pub(crate) fn notify<'a>(
+        &self,
+        block: u64,
+        verdicts: impl IntoIterator<Item = (&'a str, TxValidationCode)>,
+    ) {
+        if self.commits.waiting() == 0 {
+            return;
+        }
+        for (tx_id, code) in verdicts {
+            self.commits.notify(tx_id, CommitStatus { code, block });
+        }
+    }
+
+    /// Records that the committer has stopped.
+    pub(crate) fn stop(&self, reason: String) {
+        self.state.send_replace(State::Stopped(reason));
+    }
+
+    /// The newest config block.
+    pub fn config_block(&self) -> Result<Block, Error> {
+        load_config_block(&self.ledger)
+    }
+}
+
+fn load_bundle(ledger: &Ledger) -> Result<Bundle, Error> {
+    let block = load_config_block(ledger)?;
+    Bundle::from_block(&block)
+        .map_err(|source| Error::Config { channel: ledger.channel_id().to_owned(), source })
+}
+
+fn load_config_block(ledger: &Ledger) -> Result<Block, Error> {
+    let missing = |number| Error::NoBlock { channel: ledger.channel_id().to_owned(), number };
+    let last = ledger.height().checked_sub(1).ok_or_else(|| missing(0))?;
+    let newest = ledger.block(last)?.ok_or_else(|| missing(last))?;
+    let number = proto::block::last_config(&newest)
+        .map_err(|source| Error::Block { channel: ledger.channel_id().to_owned(), source })?;
+    ledger.block(number)?.ok_or_else(|| missing(number))
+}

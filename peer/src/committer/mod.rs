@@ -1,0 +1,12 @@
+//! From a block on the wire to a block on disk: one pipeline per channel.
+//!
+//! ```text
+//! deliver::client --> prepare (signatures, parallel, ahead) --> judge --> private data --> Ledger::commit --> tell
+//! ```
+//!
+//! The pipeline of a channel fails alone: an error, or a panic, stops that channel, says so in its
+//! state, its metrics and the health answer, and leaves the others at work.
+
+mod config;
+
+pub use config::Config;

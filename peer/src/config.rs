@@ -1,0 +1,96 @@
+//! The peer's configuration: one section per component. `sample.yaml` holds the same, explained.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything the operator of a peer decides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address on which gRPC is served.
+    pub listen_address: String,
+    /// `host:port` under which other nodes and clients reach this peer; it enters gossip and
+    /// discovery. Empty: the listen address, which only works on one machine.
+    pub endpoint: String,
+    /// Folder of ledgers, chaincode and everything else the peer keeps.
+    pub data_directory: PathBuf,
+    /// Who the peer is.
+    pub msp: Msp,
+    /// TLS of the gRPC listener and of the connections to other nodes.
+    pub tls: node::tls::Config,
+    /// Bounds of the joined channels.
+    pub channels: Channels,
+    /// Fetching and committing blocks.
+    pub committer: crate::committer::Config,
+    /// Finding other peers.
+    pub gossip: crate::gossip::Config,
+    /// Block and chaincode event streams.
+    pub events: crate::events::Config,
+    /// Metrics, health and version over HTTP.
+    pub operations: node::operations::Config,
+    /// Logs.
+    pub telemetry: node::telemetry::Config,
+    /// How long a shutdown waits for running work.
+    #[serde(with = "node::config::duration")]
+    pub shutdown_grace: Duration,
+}
+
+/// The peer's own identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Msp {
+    /// MSP id of the peer's organization.
+    pub id: String,
+    /// MSP folder with certificates and the signing key.
+    pub directory: PathBuf,
+}
+
+/// Bounds of the joined channels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Channels {
+    /// Channels this peer may join.
+    pub joined_max: usize,
+    /// Transactions of one channel whose commit may be awaited at the same time.
+    pub waiters_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen_address: "0.0.0.0:7051".into(),
+            endpoint: String::new(),
+            data_directory: "data".into(),
+            msp: Msp::default(),
+            tls: node::tls::Config::default(),
+            channels: Channels::default(),
+            committer: crate::committer::Config::default(),
+            gossip: crate::gossip::Config::default(),
+            events: crate::events::Config::default(),
+            operations: node::operations::Config::default(),
+            telemetry: node::telemetry::Config::default(),
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for Msp {
+    fn default() -> Self {
+        Self { id: String::new(), directory: "msp".into() }
+    }
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self { joined_max: 256, waiters_max: 100_000 }
+    }
+}
+
+impl Config {
+    /// The address others are told.
+    pub fn endpoint(&self) -> &str {
+        if self.endpoint.is_empty() { &self.listen_address } else { &self.endpoint }
+    }
+}
