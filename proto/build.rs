@@ -10,7 +10,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for root in ROOTS {
         println!("cargo:rerun-if-changed={root}");
-        collect(Path::new(root), &mut files)?;
+        if Path::new(root).exists() {
+            collect(Path::new(root), &mut files)?;
+        }
     }
     files.sort();
     let descriptors = protox::compile(&files, ["fabric", "."])?;

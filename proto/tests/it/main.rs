@@ -1,0 +1,3 @@
+//! The wire types against what Fabric publishes.
+
+mod fabric_protos;
