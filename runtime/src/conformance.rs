@@ -1,0 +1,1 @@
+//! What every chaincode runtime must do, as one suite.
