@@ -9,7 +9,12 @@
 pub mod channels;
 pub mod committer;
 pub mod config;
+pub mod discovery;
+pub mod endorser;
 pub mod events;
+pub mod gateway;
 pub mod gossip;
+pub mod lifecycle;
+pub mod system;
 
 pub use config::Config;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy::Type};
-use proto::msp::msp_principal::Classification;
-use proto::msp::msp_role::MspRoleType;
-use proto::msp::{MspPrincipal, MspRole};
+use proto::common::msp_principal::Classification;
+use proto::common::msp_role::MspRoleType;
+use proto::common::{MspPrincipal, MspRole};
 
 /// Combinations considered for one question; a policy with more of them is refused.
 const COMBINATIONS_MAX: usize = 10_000;

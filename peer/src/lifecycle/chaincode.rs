@@ -106,7 +106,7 @@ fn check_capabilities(bundle: &Bundle) -> Result<(), String> {
     let Some(application) = bundle.application() else {
         return Err(format!("could not get application config for channel '{channel}'"));
     };
-    if application.capabilities.lifecycle_v20() {
+    if application.capabilities.any(&["V2_0", "V2_5"]) {
         return Ok(());
     }
     Err(format!(

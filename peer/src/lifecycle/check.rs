@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 use channel::Bundle;
 use prost::Message;
 use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy};
-use proto::msp::{MspPrincipal, MspRole, OrganizationUnit, SerializedIdentity};
-use proto::msp::msp_principal::Classification;
 use proto::peer::collection_policy_config::Payload;
 use proto::peer::{ApplicationPolicy, StaticCollectionConfig};
 
@@ -135,7 +133,7 @@ fn member_policy(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result
         format!("collection-name: {name} -- error in member org policy: {error}")
     })?;
     for principal in &policy.identities {
-        let msp_id = msp_of(principal).ok_or_else(|| {
+        let msp_id = msp::principal::msp_id(principal).ok_or_else(|| {
             format!("collection-name: {name} -- contains a principal that is not understood")
         })?;
         if bundle.msps().msp(&msp_id).is_none() {
@@ -164,19 +162,6 @@ fn only_or(rule: &SignaturePolicy) -> Result<(), String> {
             Err(format!("signature policy is not an OR concatenation, NOutOf {}", inner.n))
         }
         None => Err("signature policy has an empty rule".into()),
-    }
-}
-
-/// MSP id a principal speaks of.
-pub(super) fn msp_of(principal: &MspPrincipal) -> Option<String> {
-    let bytes = principal.principal.clone();
-    match Classification::try_from(principal.principal_classification).ok()? {
-        Classification::Role => Some(MspRole::decode(bytes).ok()?.msp_identifier),
-        Classification::OrganizationUnit => {
-            Some(OrganizationUnit::decode(bytes).ok()?.msp_identifier)
-        }
-        Classification::Identity => Some(SerializedIdentity::decode(bytes).ok()?.mspid),
-        _ => None,
     }
 }
 

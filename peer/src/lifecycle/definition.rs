@@ -166,10 +166,8 @@ pub fn private_name(chaincode: &str, sequence: i64) -> String {
 
 /// The endorsement policy of definitions that name none: a reference to the channel's own.
 pub fn default_validation_parameter() -> Bytes {
-    use proto::peer::application_policy::Type;
-    let reference = Type::ChannelConfigPolicyReference(DEFAULT_POLICY.into());
-    proto::peer::ApplicationPolicy { r#type: Some(reference) }.encode_to_vec().into()
+    channel::policy::reference(DEFAULT_POLICY).encode_to_vec().into()
 }
 
 /// The channel policy a definition without policy refers to.
-pub const DEFAULT_POLICY: &str = "/Channel/Application/Endorsement";
+pub const DEFAULT_POLICY: &str = channel::policy::DEFAULT_ENDORSEMENT;

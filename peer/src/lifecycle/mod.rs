@@ -41,6 +41,12 @@ pub enum Error {
     /// The ledger failed.
     #[error("ledger")]
     Ledger(#[from] ledger::Error),
+    /// The state could not be read.
+    #[error("state")]
+    State(#[from] ledger::state::Error),
+    /// The simulator refused or failed.
+    #[error("simulation")]
+    Simulator(#[from] ledger::simulator::Error),
     /// The package store failed.
     #[error("package store")]
     Io(#[from] std::io::Error),

@@ -111,7 +111,7 @@ impl Packages {
                 self.config.package_bytes_max
             )));
         }
-        let package = Package::parse(bytes).map_err(|error| {
+        let package = Package::parse(bytes.clone()).map_err(|error| {
             Error::Refused(format!("could not parse as a chaincode install package: {error}"))
         })?;
         let (id, label) = (package.id().to_owned(), package.label().to_owned());
@@ -190,7 +190,7 @@ fn load(path: &Path, runtime: &dyn ChaincodeRuntime) -> Result<Option<(String, S
         return Ok(None);
     }
     let bytes = Bytes::from(fs::read(path)?);
-    let package = Package::parse(&bytes)
+    let package = Package::parse(bytes)
         .map_err(|error| Error::Corrupt(format!("could not parse package: {error}")))?;
     let (id, label) = (package.id().to_owned(), package.label().to_owned());
     if name != format!("{}.tar.gz", id.replacen(':', ".", 1)) {

@@ -166,7 +166,7 @@ impl Lifecycle {
     pub(super) fn references(&self) -> Result<References, Error> {
         let mut references = References::new();
         for channel in self.channels.list() {
-            let view = channel.ledger().view();
+            let view = channel.ledger().view()?;
             for (name, definition) in definitions::list(&view)? {
                 if let Source::Package(id) = self.package(&view, &name, &definition)? {
                     let uses = references.entry(id).or_default();

@@ -1,6 +1,7 @@
 //! The state of `_lifecycle` as seen from a view of the ledger or from a simulator.
 
 use bytes::Bytes;
+use ledger::simulator::Query;
 use ledger::{Simulator, View};
 
 use super::Error;
@@ -47,6 +48,19 @@ impl ReadHash for HashView<'_> {
     }
 }
 
+fn names_of(
+    simulator: &mut Simulator,
+    query: Query,
+    prefix: &str,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    while let Some(entry) = simulator.next(query)? {
+        names.push(entry.key.strip_prefix(prefix).unwrap_or_default().to_owned());
+    }
+    simulator.close(query);
+    Ok(names)
+}
+
 /// Public state of a transaction.
 pub(super) struct Public<'a>(pub(super) &'a mut Simulator);
 
@@ -60,12 +74,8 @@ impl Public<'_> {
     /// Names of all records in `namespace`.
     pub(super) fn names(&mut self, namespace: &str) -> Result<Vec<String>, Error> {
         let prefix = metadata_key(namespace, "");
-        let mut range = self.0.range(NAMESPACE, &prefix, &end_of(&prefix))?;
-        let mut names = Vec::new();
-        while let Some((key, _)) = self.0.next(&mut range)? {
-            names.push(key.strip_prefix(&prefix).unwrap_or_default().to_owned());
-        }
-        Ok(names)
+        let query = self.0.range(NAMESPACE, &prefix, &end_of(&prefix))?;
+        names_of(self.0, query, &prefix)
     }
 }
 
@@ -87,7 +97,7 @@ pub(super) struct Private<'a> {
 
 impl Read for Private<'_> {
     fn get(&mut self, key: &str) -> Result<Option<Bytes>, Error> {
-        Ok(self.simulator.get_private_data(NAMESPACE, self.collection, key)?)
+        Ok(self.simulator.get_private(NAMESPACE, self.collection, key)?)
     }
 }
 
@@ -96,27 +106,23 @@ impl Private<'_> {
     pub(super) fn names(&mut self, namespace: &str) -> Result<Vec<String>, Error> {
         let prefix = metadata_key(namespace, "");
         let end = end_of(&prefix);
-        let mut range = self.simulator.private_range(NAMESPACE, self.collection, &prefix, &end)?;
-        let mut names = Vec::new();
-        while let Some((key, _)) = self.simulator.next(&mut range)? {
-            names.push(key.strip_prefix(&prefix).unwrap_or_default().to_owned());
-        }
-        Ok(names)
+        let query = self.simulator.private_range(NAMESPACE, self.collection, &prefix, &end)?;
+        names_of(self.simulator, query, &prefix)
     }
 }
 
 impl Write for Private<'_> {
     fn put(&mut self, key: &str, value: Bytes) -> Result<(), Error> {
-        Ok(self.simulator.put_private_data(NAMESPACE, self.collection, key, value)?)
+        Ok(self.simulator.put_private(NAMESPACE, self.collection, key, value)?)
     }
 
     fn delete(&mut self, key: &str) -> Result<(), Error> {
-        Ok(self.simulator.del_private_data(NAMESPACE, self.collection, key)?)
+        Ok(self.simulator.del_private(NAMESPACE, self.collection, key)?)
     }
 }
 
 impl ReadHash for Private<'_> {
     fn hash(&mut self, key: &str) -> Result<Option<Bytes>, Error> {
-        Ok(self.simulator.get_private_data_hash(NAMESPACE, self.collection, key)?)
+        Ok(self.simulator.get_private_hash(NAMESPACE, self.collection, key)?)
     }
 }

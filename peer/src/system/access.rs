@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use channel::SignedData;
+use channel::acl::{self, Local};
+use channel::{Bundle, SignedData};
 use msp::{Identity, Manager, principal};
 
 use crate::channels::Channel;
@@ -15,13 +16,6 @@ use crate::channels::Channel;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Denied(pub String);
-
-/// Who of the peer's own organization may use a resource that belongs to no channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Local {
-    Admins,
-    Members,
-}
 
 /// Decides about access, with the peer's own organization and the channels' policies.
 #[derive(Debug, Clone)]
@@ -47,28 +41,36 @@ impl Access {
     }
 
     /// Whether the signer of `request` may use `resource`, which belongs to `channel` unless it is
-    /// one of the peer's own.
+    /// one of the peer's own. Verifies the signature.
     pub fn check(
         &self,
         resource: &str,
         channel: Option<&Channel>,
         request: &SignedData,
     ) -> Result<(), Denied> {
-        if let Some(who) = local_resource(resource) {
+        if let Some(who) = acl::local(resource) {
             return self.check_local(who, request);
         }
-        let Some(channel) = channel else {
-            return Err(Denied(format!("resource {resource} needs a channel")));
-        };
+        let channel = channel.ok_or_else(|| needs_channel(resource))?;
         let bundle = channel.bundle();
-        let policy = channel::acl::policy_for(&bundle, resource);
-        bundle.evaluate(&policy, std::slice::from_ref(request)).map_err(|error| {
-            Denied(format!(
-                "failed evaluating policy on signed data during check policy on channel [{}] with \
-                 policy [{policy}]: [{error}]",
-                channel.id()
-            ))
-        })
+        let path = policy_path(&bundle, resource)?;
+        let outcome = bundle.evaluate(path, std::slice::from_ref(request));
+        outcome.map_err(|error| refused(channel.id(), path, &error))
+    }
+
+    /// As [`check`](Self::check), for a creator whose signature was verified before.
+    pub fn check_identity(
+        &self,
+        resource: &str,
+        channel: &Channel,
+        creator: &Identity,
+    ) -> Result<(), Denied> {
+        let bundle = channel.bundle();
+        let path = policy_path(&bundle, resource)?;
+        let outcome = bundle
+            .policy(path)
+            .and_then(|policy| policy.evaluate_identities(std::slice::from_ref(creator)));
+        outcome.map_err(|error| refused(channel.id(), path, &error))
     }
 
     /// Whether the signer of `request` is an administrator of the peer's own organization.
@@ -82,18 +84,20 @@ impl Access {
             Local::Members => ("Members", principal::member(&self.msp_id)),
         };
         let identity = self.verified(request).map_err(|error| {
-            Denied(format!("Failed verifying proposal's signature during channelless check policy with policy [{name}]: [{error}]"))
+            Denied(format!(
+                "Failed verifying proposal's signature during channelless check policy with \
+                 policy [{name}]: [{error}]"
+            ))
         })?;
-        if identity.satisfies(&wanted) {
-            return Ok(());
-        }
-        let role = if who == Local::Admins { "an admin" } else { "a member" };
-        Err(Denied(format!(
-            "Failed verifying that proposal's creator satisfies local MSP principal during \
-             channelless check policy with policy [{name}]: [The identity is not {role} under this \
-             MSP [{}]]",
-            self.msp_id
-        )))
+        identity.check(&wanted).map_err(|error| {
+            let role = if who == Local::Admins { "an admin" } else { "a member" };
+            Denied(format!(
+                "Failed verifying that proposal's creator satisfies local MSP principal during \
+                 channelless check policy with policy [{name}]: [The identity is not {role} under \
+                 this MSP [{}]: {error}]",
+                self.msp_id
+            ))
+        })
     }
 
     fn verified(&self, request: &SignedData) -> Result<Identity, msp::Error> {
@@ -103,25 +107,18 @@ impl Access {
     }
 }
 
-/// The resources no channel has a say in.
-fn local_resource(resource: &str) -> Option<Local> {
-    match resource {
-        "_lifecycle/InstallChaincode"
-        | "_lifecycle/QueryInstalledChaincode"
-        | "_lifecycle/QueryInstalledChaincodes"
-        | "_lifecycle/GetInstalledChaincodePackage"
-        | "_lifecycle/ApproveChaincodeDefinitionForMyOrg"
-        | "_lifecycle/QueryApprovedChaincodeDefinition"
-        | "_lifecycle/QueryApprovedChaincodeDefinitions"
-        | "snapshot/submitrequest"
-        | "snapshot/cancelrequest"
-        | "snapshot/listpending"
-        | "cscc/JoinChain"
-        | "cscc/JoinChainBySnapshot"
-        | "cscc/JoinBySnapshotStatus"
-        | "lscc/Install"
-        | "lscc/GetInstalledChaincodes" => Some(Local::Admins),
-        "cscc/GetChannels" => Some(Local::Members),
-        _ => None,
-    }
+fn policy_path<'a>(bundle: &'a Bundle, resource: &str) -> Result<&'a str, Denied> {
+    acl::policy_for(bundle, resource)
+        .ok_or_else(|| Denied(format!("unmapped policy for resource {resource}")))
+}
+
+fn needs_channel(resource: &str) -> Denied {
+    Denied(format!("resource {resource} needs a channel"))
+}
+
+fn refused(channel: &str, path: &str, error: &channel::policy::Error) -> Denied {
+    Denied(format!(
+        "failed evaluating policy on signed data during check policy on channel [{channel}] with \
+         policy [{path}]: [{error}]"
+    ))
 }
