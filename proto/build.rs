@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .build_client(grpc)
         .build_server(grpc)
-        .build_transport(grpc)
+        .build_transport(false)
         .bytes(".")
         .btree_map(".")
         .include_file("generated.rs")

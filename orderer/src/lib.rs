@@ -1,1 +1,5 @@
-//! orderer
+//! The ordering node.
+
+#![forbid(unsafe_code)]
+
+pub mod consensus;
