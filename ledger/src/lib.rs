@@ -1,1 +1,50 @@
-//! ledger
+//! What a node holds of a channel: blocks, state, history and private data.
+//!
+//! The chain of blocks ([`block_store`]) is the truth. State, history and indexes are derived from
+//! it and can be rebuilt at any time; clear private data, which is not in blocks, has its own
+//! durable log. [`Simulator`] records what a chaincode reads and writes on a consistent [`View`];
+//! [`Ledger::commit`] decides which of a block's transactions still hold ([`mvcc`]) and applies
+//! them.
+//!
+//! The ledger knows no network, no identity and no policy: who may read or write is decided by its
+//! callers. It is synchronous; callers with an async runtime move its calls off their executors.
+
+#![forbid(unsafe_code)]
+
+mod segments;
+
+pub mod block_store;
+mod channel_id;
+mod commit_hash;
+mod config;
+mod config_history;
+mod database;
+mod error;
+mod history;
+mod ledger;
+mod manager;
+pub mod mvcc;
+pub mod private_data;
+pub mod rwset;
+pub mod simulator;
+pub mod state;
+mod transaction;
+mod transient;
+mod version;
+mod view;
+
+pub use block_store::BlockStore;
+pub use config::Config;
+pub use config_history::CollectionConfigAt;
+pub(crate) use database::open_sled;
+pub use error::Error;
+pub use history::{Modification, Position};
+pub use ledger::{Committed, Ledger};
+pub use manager::Ledgers;
+pub use private_data::{Missing, PrivateWriteSets};
+pub use segments::Error as SegmentsError;
+pub use simulator::{Simulation, Simulator};
+pub use transaction::TransactionRecord;
+pub use transient::{TransientEntry, TransientStore};
+pub use version::{Version, Versioned};
+pub use view::View;

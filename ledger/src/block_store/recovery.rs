@@ -1,0 +1,149 @@
+//! Opening a chain: the index is brought to the state of the segments.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use proto::block;
+use proto::common::Block;
+
+use super::index::{Entry, Index};
+use super::{Config, Error, transactions};
+use crate::segments::{self, Location, Log};
+
+/// A chain as it was found on disk.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) log: Log,
+    pub(crate) index: Index,
+    pub(crate) height: u64,
+    pub(crate) last: Option<Block>,
+}
+
+/// Blocks that enter the index in one batch while it is rebuilt.
+const BATCH_BLOCKS_MAX: usize = 64;
+
+/// Opens the chain in `dir`. The last segment is always checked, and all segments with blocks
+/// that are not in the index.
+pub(crate) fn open(dir: &Path, config: &Config) -> Result<Opened, Error> {
+    let index = Index::open(&dir.join("index"), config.index_cache_bytes)?;
+    let dir = dir.join("segments");
+    let from = trusted(&dir, &index)?;
+    let mut scan = Scan::new(&dir, &index, config, from.map_or(0, |location| location.segment))?;
+    let log = scan.open(config)?;
+    if scan.height() >= scan.indexed {
+        let (height, last) = scan.finish()?;
+        return Ok(Opened { log, index, height, last });
+    }
+    tracing::warn!(dir = %dir.display(), "the index is ahead of the blocks and is rebuilt");
+    index.clear()?;
+    let mut scan = Scan::new(&dir, &index, config, 0)?;
+    let log = scan.open(config)?;
+    let (height, last) = scan.finish()?;
+    Ok(Opened { log, index, height, last })
+}
+
+/// Where the last indexed block is, if it really is there; otherwise the index is emptied.
+fn trusted(dir: &Path, index: &Index) -> Result<Option<Location>, Error> {
+    let height = index.height().unwrap_or(0);
+    if let Some(number) = height.checked_sub(1)
+        && let Ok(Some(location)) = index.location(number)
+        && segments::path(dir, location.segment).exists()
+    {
+        return Ok(Some(location));
+    }
+    index.clear()?;
+    Ok(None)
+}
+
+/// Walks the blocks of the segments and indexes those that are missing.
+struct Scan<'a> {
+    dir: &'a Path,
+    index: &'a Index,
+    index_transactions: bool,
+    from: u64,
+    /// Height of the index before.
+    indexed: u64,
+    next: Option<u64>,
+    last: Option<(u64, Bytes)>,
+    pending: Vec<Entry>,
+}
+
+impl<'a> Scan<'a> {
+    fn new(dir: &'a Path, index: &'a Index, config: &Config, from: u64) -> Result<Self, Error> {
+        let next = (from == 0).then_some(0);
+        let index_transactions = config.index_transactions;
+        let indexed = index.height()?;
+        Ok(Self {
+            dir,
+            index,
+            index_transactions,
+            from,
+            indexed,
+            next,
+            last: None,
+            pending: vec![],
+        })
+    }
+
+    fn open(&mut self, config: &Config) -> Result<Log, Error> {
+        let from = self.from;
+        Log::open(self.dir, config.segment_bytes_max, from, &mut |number, location, payload| {
+            self.visit(number, location, payload)
+        })
+    }
+
+    fn visit(&mut self, number: u64, location: Location, payload: Bytes) -> Result<(), Error> {
+        let expected = self.next.unwrap_or(number);
+        if number != expected {
+            return Err(Error::Gap { dir: self.dir.to_owned(), expected, found: number });
+        }
+        self.next = Some(number + 1);
+        if number >= self.indexed {
+            let found = parse(number, payload.clone())?;
+            self.pending.push(entry(number, &found, location, self.index_transactions)?);
+            if self.pending.len() >= BATCH_BLOCKS_MAX {
+                self.index.add(&std::mem::take(&mut self.pending))?;
+            }
+        }
+        self.last = Some((number, payload));
+        Ok(())
+    }
+
+    /// Height of the chain as far as it was walked.
+    fn height(&self) -> u64 {
+        self.next.unwrap_or(self.indexed)
+    }
+
+    fn finish(mut self) -> Result<(u64, Option<Block>), Error> {
+        let height = self.height();
+        self.index.add(&std::mem::take(&mut self.pending))?;
+        let last = match (self.last, height.checked_sub(1)) {
+            (Some((number, payload)), _) => Some(parse(number, payload)?),
+            // The last segment holds no block yet.
+            (None, Some(number)) => read(self.dir, self.index, number)?,
+            (None, None) => None,
+        };
+        Ok((height, last))
+    }
+}
+
+/// Reads a block through the index.
+pub(crate) fn read(dir: &Path, index: &Index, number: u64) -> Result<Option<Block>, Error> {
+    let Some(location) = index.location(number)? else { return Ok(None) };
+    Ok(Some(parse(number, segments::read(dir, number, location)?)?))
+}
+
+fn parse(number: u64, bytes: Bytes) -> Result<Block, Error> {
+    block::parse(bytes).map_err(|source| Error::Stored { number, source })
+}
+
+pub(crate) fn entry(
+    number: u64,
+    block: &Block,
+    location: Location,
+    index_transactions: bool,
+) -> Result<Entry, Error> {
+    let hash = block::header_hash(block::header(block)?);
+    let tx_ids = if index_transactions { transactions::ids(block) } else { Vec::new() };
+    Ok(Entry { number, hash, location, tx_ids })
+}

@@ -1,0 +1,84 @@
+//! Why the ledger could not do what it was asked to.
+
+use std::path::PathBuf;
+
+use crate::{block_store, private_data, segments, state};
+
+/// Why the ledger could not do what it was asked to. An I/O error is never an empty answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The chain of blocks.
+    #[error("blocks")]
+    Blocks(#[from] block_store::Error),
+    /// The state database.
+    #[error("state")]
+    State(#[from] state::Error),
+    /// Private data.
+    #[error("private data")]
+    Private(#[from] private_data::Error),
+    /// An index other than the state failed.
+    #[error("index in {}", dir.display())]
+    Index {
+        /// Folder of the index.
+        dir: PathBuf,
+        /// What it said.
+        #[source]
+        source: sled::Error,
+    },
+    /// A stored entry cannot be read.
+    #[error("the {0} index is damaged; stop the node and remove the folder `index` of the channel")]
+    DamagedIndex(&'static str),
+    /// A file or folder.
+    #[error("{action} {}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not a channel id.
+    #[error("{0:?} is not a channel id")]
+    ChannelId(String),
+    /// The channel's ledger is there already.
+    #[error("ledger of channel {0} exists already")]
+    Exists(String),
+    /// The block cannot be used.
+    #[error("block")]
+    Block(#[from] proto::block::Error),
+    /// There must be one validation code for each transaction.
+    #[error("block {block} has {transactions} transactions but {codes} validation codes")]
+    Codes {
+        /// Number of the block.
+        block: u64,
+        /// Its transactions.
+        transactions: usize,
+        /// Codes given.
+        codes: usize,
+    },
+    /// A transaction found valid by its validator does not decode.
+    #[error("block {block}, transaction {index}: {part} of a stored transaction does not decode")]
+    Transaction {
+        /// Number of the block.
+        block: u64,
+        /// Position of the transaction.
+        index: u32,
+        /// What does not decode.
+        part: &'static str,
+    },
+    /// History is switched off in the configuration.
+    #[error("the history of keys is not kept on this peer")]
+    NoHistory,
+    /// An earlier commit failed half-way; what is in memory may not be what is on disk.
+    #[error("channel {0} refuses commits after an earlier failure; restart the node")]
+    Failed(String),
+}
+
+impl From<segments::Error> for Error {
+    fn from(error: segments::Error) -> Self {
+        Self::Blocks(error.into())
+    }
+}

@@ -1,0 +1,118 @@
+use std::fs;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use super::*;
+
+type Records = Vec<(u64, Location, Bytes)>;
+
+fn open(dir: &Path) -> Result<(Log, Records), Error> {
+    let mut found = Vec::new();
+    let log = Log::open::<Error>(dir, 200, 0, &mut |number, location, payload| {
+        found.push((number, location, payload));
+        Ok(())
+    })?;
+    Ok((log, found))
+}
+
+fn record(number: u64) -> (u64, Bytes) {
+    (number, Bytes::from(vec![number as u8; 30 + number as usize]))
+}
+
+#[test]
+fn records_come_back_in_order_and_by_location() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, found) = open(dir.path()).unwrap();
+    assert!(found.is_empty());
+    let mut locations = Vec::new();
+    for number in 0..20 {
+        locations.extend(log.append(&[record(number)]).unwrap());
+    }
+    assert!(locations.last().unwrap().segment > 3, "segments are bounded");
+    let (_, found) = open(dir.path()).unwrap();
+    assert_eq!(found.len(), 20);
+    for ((number, location, payload), expected) in found.iter().zip(&locations) {
+        assert_eq!((location, payload), (expected, &record(*number).1));
+        assert_eq!(&read(dir.path(), *number, *location).unwrap(), payload);
+        assert!(read(dir.path(), number + 1, *location).is_err());
+    }
+}
+
+/// An append of two records is cut at every byte: it vanishes as a whole or up to a record.
+#[test]
+fn a_torn_append_is_cut_off() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    log.append(&[record(0)]).unwrap();
+    let before = log.length();
+    log.append(&[record(1), record(2)]).unwrap();
+    let file = path(dir.path(), 0);
+    let whole = fs::read(&file).unwrap();
+    for length in before..whole.len() as u64 {
+        fs::write(&file, &whole[..length as usize]).unwrap();
+        let (mut log, found) = open(dir.path()).unwrap();
+        let kept = 1 + usize::from(length >= before + framed(1));
+        assert_eq!(found.len(), kept, "cut at {length}");
+        log.append(&[record(9)]).unwrap();
+        let (_, found) = open(dir.path()).unwrap();
+        assert_eq!(found.len(), kept + 1);
+    }
+}
+
+/// Length of a record with its header.
+fn framed(number: u64) -> u64 {
+    super::record::HEADER as u64 + record(number).1.len() as u64
+}
+
+/// Any byte of the last append may be wrong after a crash; the same before the last append is
+/// damage.
+#[test]
+fn damage_before_the_last_append_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    log.append(&[record(0)]).unwrap();
+    let first = log.length();
+    log.append(&[record(1), record(2)]).unwrap();
+    let last = log.length();
+    let file = path(dir.path(), 0);
+    let whole = fs::read(&file).unwrap();
+    for at in 0..last {
+        let mut damaged = whole.clone();
+        damaged[at as usize] ^= 0x40;
+        fs::write(&file, &damaged).unwrap();
+        let opened = open(dir.path());
+        if at < first {
+            let Err(Error::Corrupt { file: named, offset, .. }) = opened else {
+                panic!("byte {at} was accepted");
+            };
+            assert_eq!(named, file);
+            assert!(offset <= at);
+        } else {
+            assert!(opened.is_ok(), "byte {at} was refused");
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_was_only_just_created_is_begun_again() {
+    let dir = TempDir::new().unwrap();
+    for length in 0..16 {
+        fs::write(path(dir.path(), 0), &super::record::FILE_HEADER[..length]).unwrap();
+        let (mut log, found) = open(dir.path()).unwrap();
+        assert!(found.is_empty());
+        log.append(&[record(0)]).unwrap();
+        assert_eq!(open(dir.path()).unwrap().1.len(), 1);
+    }
+}
+
+#[test]
+fn a_missing_segment_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    for number in 0..20 {
+        log.append(&[record(number)]).unwrap();
+    }
+    fs::remove_file(path(dir.path(), 1)).unwrap();
+    assert!(matches!(open(dir.path()), Err(Error::Corrupt { .. })));
+}
