@@ -1,0 +1,344 @@
+//! X.509 certificates: parsed once, kept with the bytes they came in.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::oid_registry::{Oid, asn1_rs::oid};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name, X509Version};
+
+use crate::keys::{self, PublicKey, SignatureAlgorithm, ecdsa};
+use crate::name_constraints::{Name, NameConstraints};
+use crate::{der, pem};
+
+/// Where the attributes of an identity stand in its certificate.
+pub const ATTRIBUTES_OID: Oid<'static> = oid!(1.2.3.4.5.6.7.8.1);
+
+const COMMON_NAME: Oid<'static> = oid!(2.5.4.3);
+const ORGANIZATIONAL_UNIT: Oid<'static> = oid!(2.5.4.11);
+
+/// Why bytes are not a certificate we can use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no PEM block.
+    #[error("no PEM block")]
+    Pem,
+    /// The DER does not parse, or breaks a rule of X.509.
+    #[error("certificate is malformed: {0}")]
+    Malformed(&'static str),
+    /// The public key cannot be used.
+    #[error("public key of certificate")]
+    Key(#[from] keys::Error),
+}
+
+/// A parsed certificate.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    der: Bytes,
+    tbs: Range<usize>,
+    signature_algorithm: SignatureAlgorithm,
+    signature: Bytes,
+    serial: Vec<u8>,
+    subject: Bytes,
+    issuer: Bytes,
+    common_name: String,
+    organizational_units: Vec<String>,
+    not_before: i64,
+    not_after: i64,
+    public_key: PublicKey,
+    version3: bool,
+    extensions: Extensions,
+}
+
+/// What the extensions say.
+#[derive(Debug, Clone, Default)]
+struct Extensions {
+    /// Basic constraints: whether it is an authority, and the longest path below it.
+    authority: Option<(bool, Option<u32>)>,
+    may_sign_certificates: Option<bool>,
+    subject_key_id: Option<Bytes>,
+    authority_key_id: Option<Bytes>,
+    alternative_names: Option<Vec<Name>>,
+    name_constraints: Option<NameConstraints>,
+    attributes: Option<Bytes>,
+    unknown_critical: bool,
+}
+
+/// The content of the attributes extension.
+#[derive(Serialize, Deserialize)]
+struct Attributes {
+    attrs: BTreeMap<String, String>,
+}
+
+impl Certificate {
+    /// Parses the first block of a PEM text.
+    pub fn from_pem(text: &[u8]) -> Result<Self, Error> {
+        Self::from_der(pem::decode(text).ok_or(Error::Pem)?.content.into())
+    }
+
+    /// Parses DER; nothing may follow.
+    pub fn from_der(der: Bytes) -> Result<Self, Error> {
+        let (rest, x509) = x509_parser::parse_x509_certificate(&der)
+            .map_err(|_| Error::Malformed("not an X.509 certificate"))?;
+        if !rest.is_empty() {
+            return Err(Error::Malformed("trailing bytes"));
+        }
+        if x509.signature_algorithm != x509.tbs_certificate.signature {
+            return Err(Error::Malformed("two signature algorithms"));
+        }
+        if x509.signature_value.unused_bits != 0 {
+            return Err(Error::Malformed("signature"));
+        }
+        let extensions = Extensions::parse(&x509)?;
+        let subject = x509.subject();
+        Ok(Self {
+            tbs: tbs_range(&der).ok_or(Error::Malformed("body"))?,
+            signature_algorithm: SignatureAlgorithm::from_oid(&x509.signature_algorithm.algorithm),
+            signature: Bytes::copy_from_slice(x509.signature_value.as_ref()),
+            serial: x509.tbs_certificate.serial.to_bytes_be(),
+            subject: Bytes::copy_from_slice(subject.as_raw()),
+            issuer: Bytes::copy_from_slice(x509.issuer().as_raw()),
+            common_name: strings(subject, &COMMON_NAME).pop().unwrap_or_default(),
+            organizational_units: strings(subject, &ORGANIZATIONAL_UNIT),
+            not_before: x509.validity().not_before.timestamp(),
+            not_after: x509.validity().not_after.timestamp(),
+            public_key: PublicKey::from_parsed(x509.public_key())?,
+            version3: x509.version() == X509Version::V3,
+            extensions,
+            der: der.clone(),
+        })
+    }
+
+    /// The certificate as it is encoded.
+    pub fn der(&self) -> &Bytes {
+        &self.der
+    }
+
+    /// The certificate as PEM, 64 columns wide.
+    pub fn to_pem(&self) -> String {
+        pem::encode(pem::CERTIFICATE, &self.der)
+    }
+
+    /// The common name of the subject; empty if there is none.
+    pub fn common_name(&self) -> &str {
+        &self.common_name
+    }
+
+    /// The organizational units of the subject, in order.
+    pub fn organizational_units(&self) -> &[String] {
+        &self.organizational_units
+    }
+
+    /// The encoded name of the subject.
+    pub fn subject(&self) -> &Bytes {
+        &self.subject
+    }
+
+    /// The encoded name of the issuer.
+    pub fn issuer(&self) -> &Bytes {
+        &self.issuer
+    }
+
+    /// The serial number, big-endian, without leading zeros.
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
+    /// When validity begins, in seconds since 1970.
+    pub fn not_before(&self) -> i64 {
+        self.not_before
+    }
+
+    /// When validity ends, in seconds since 1970. Only those who admit messages look at it.
+    pub fn not_after(&self) -> i64 {
+        self.not_after
+    }
+
+    /// The key of the subject.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The subject key identifier, if there is one.
+    pub fn subject_key_id(&self) -> Option<&Bytes> {
+        self.extensions.subject_key_id.as_ref()
+    }
+
+    /// The identifier of the issuer's key, if there is one.
+    pub fn authority_key_id(&self) -> Option<&Bytes> {
+        self.extensions.authority_key_id.as_ref()
+    }
+
+    /// Whether this is the certificate of a certificate authority.
+    pub fn is_ca(&self) -> bool {
+        matches!(self.extensions.authority, Some((true, _)))
+    }
+
+    /// The attributes the certificate authority vouches for; empty if there are none.
+    pub fn attributes(&self) -> Result<BTreeMap<String, String>, Error> {
+        let Some(json) = &self.extensions.attributes else { return Ok(BTreeMap::new()) };
+        serde_json::from_slice::<Attributes>(json)
+            .map(|attributes| attributes.attrs)
+            .map_err(|_| Error::Malformed("attributes"))
+    }
+
+    /// Whether `issuer` signed this certificate and is entitled to.
+    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        let entitled = match issuer.extensions.authority {
+            Some((authority, _)) => authority,
+            None => !issuer.version3,
+        };
+        let tbs = self.der.get(self.tbs.clone()).unwrap_or_default();
+        let (algorithm, signature) = (self.signature_algorithm, &self.signature);
+        entitled
+            && issuer.extensions.may_sign_certificates != Some(false)
+            && issuer.public_key.verify_x509(algorithm, tbs, signature).is_ok()
+    }
+
+    /// This certificate with the low-S form of its own signature, made by a key of kind `issuer`.
+    /// Anyone can turn one form into the other, so only one of them may count as an identity.
+    pub(crate) fn sanitised(self, issuer: &PublicKey) -> Result<Self, Error> {
+        if !self.signature_algorithm.is_ecdsa() {
+            return Ok(self);
+        }
+        let signature = ecdsa::to_low_s(issuer.algorithm(), &self.signature)?;
+        if signature == self.signature {
+            return Ok(self);
+        }
+        let tbs = self.der.get(self.tbs.clone()).unwrap_or_default();
+        let after = self.der.get(self.tbs.end..).unwrap_or_default();
+        let algorithm = der::read(after).ok_or(Error::Malformed("signature algorithm"))?;
+        let algorithm = after.get(..after.len() - algorithm.rest.len()).unwrap_or_default();
+        let der = der::nest(der::SEQUENCE, [tbs, algorithm, &der::bits(&signature)]);
+        Self::from_der(der.into())
+    }
+
+    pub(crate) fn has_unknown_critical_extension(&self) -> bool {
+        self.extensions.unknown_critical
+    }
+
+    /// Whether a chain with `below` intermediates under this certificate may end here.
+    pub(crate) fn may_be_authority(&self, below: usize) -> bool {
+        match self.extensions.authority {
+            Some((true, Some(longest))) => below <= longest as usize,
+            Some((authority, None)) => authority,
+            Some((false, Some(_))) => false,
+            None => !self.version3,
+        }
+    }
+
+    pub(crate) fn alternative_names(&self) -> Option<&[Name]> {
+        self.extensions.alternative_names.as_deref()
+    }
+
+    pub(crate) fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.extensions.name_constraints.as_ref()
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+/// Encodes attributes the way the extension holds them.
+pub(crate) fn encode_attributes(attributes: &BTreeMap<String, String>) -> Vec<u8> {
+    serde_json::to_vec(&Attributes { attrs: attributes.clone() }).unwrap_or_default()
+}
+
+impl Extensions {
+    fn parse(x509: &X509Certificate<'_>) -> Result<Self, Error> {
+        let mut parsed = Self::default();
+        let mut seen = Vec::new();
+        for extension in x509.extensions() {
+            if seen.contains(&&extension.oid) {
+                return Err(Error::Malformed("extension given twice"));
+            }
+            seen.push(&extension.oid);
+            parsed.add(extension)?;
+        }
+        Ok(parsed)
+    }
+
+    fn add(&mut self, extension: &X509Extension<'_>) -> Result<(), Error> {
+        match extension.parsed_extension() {
+            ParsedExtension::BasicConstraints(it) => {
+                self.authority = Some((it.ca, it.path_len_constraint));
+            }
+            ParsedExtension::KeyUsage(it) => {
+                self.may_sign_certificates = (it.flags != 0).then(|| it.key_cert_sign());
+            }
+            ParsedExtension::SubjectKeyIdentifier(it) => {
+                self.subject_key_id = Some(Bytes::copy_from_slice(it.0));
+            }
+            ParsedExtension::AuthorityKeyIdentifier(it) => {
+                self.authority_key_id =
+                    it.key_identifier.as_ref().map(|it| Bytes::copy_from_slice(it.0));
+            }
+            ParsedExtension::SubjectAlternativeName(it) => {
+                let names: Vec<_> = it.general_names.iter().map(Name::of).collect();
+                self.alternative_names = Some(names);
+            }
+            ParsedExtension::NameConstraints(it) => {
+                let bases = |trees: &Option<Vec<_>>| names(trees.as_deref());
+                let constraints = NameConstraints::new(
+                    bases(&it.permitted_subtrees),
+                    bases(&it.excluded_subtrees),
+                );
+                self.unknown_critical |= extension.critical && constraints.has_unknown();
+                self.name_constraints = Some(constraints);
+            }
+            ParsedExtension::ExtendedKeyUsage(_) => {}
+            ParsedExtension::ParseError { .. } => return Err(Error::Malformed("extension")),
+            _ if extension.oid == ATTRIBUTES_OID => {
+                self.attributes = Some(Bytes::copy_from_slice(extension.value));
+            }
+            _ => self.unknown_critical |= extension.critical,
+        }
+        Ok(())
+    }
+}
+
+fn names(trees: Option<&[x509_parser::extensions::GeneralSubtree<'_>]>) -> Vec<Name> {
+    let base = |tree: &x509_parser::extensions::GeneralSubtree<'_>| -> Name {
+        let name: &GeneralName<'_> = &tree.base;
+        Name::of(name)
+    };
+    trees.unwrap_or_default().iter().map(base).collect()
+}
+
+/// Where the signed part lies in a certificate or revocation list.
+pub(crate) fn tbs_range(der: &[u8]) -> Option<Range<usize>> {
+    let outer = der::read(der)?;
+    let start = der.len() - outer.rest.len() - outer.content.len();
+    let length = outer.content.len() - der::read(outer.content)?.rest.len();
+    Some(start..start + length)
+}
+
+/// All values of one kind in a name that are text.
+fn strings(name: &X509Name<'_>, kind: &Oid<'_>) -> Vec<String> {
+    name.iter_attributes().filter(|it| it.attr_type() == kind).filter_map(text).collect()
+}
+
+fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    const LATIN: [u32; 4] = [0x12, 0x13, 0x14, 0x16];
+    const BMP: u32 = 0x1e;
+    let value = attribute.attr_value();
+    match value.tag().0 {
+        0x0c => String::from_utf8(value.data.to_vec()).ok(),
+        tag if LATIN.contains(&tag) => Some(value.data.iter().copied().map(char::from).collect()),
+        BMP => {
+            let units =
+                value.data.chunks_exact(2).map(|pair| u16::from(pair[0]) << 8 | u16::from(pair[1]));
+            String::from_utf16(&units.collect::<Vec<_>>()).ok()
+        }
+        _ => None,
+    }
+}
