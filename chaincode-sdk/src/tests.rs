@@ -1,1 +1,0 @@
-//! The macros and the dispatcher, over a host with nothing in it.
