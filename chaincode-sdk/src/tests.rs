@@ -1,0 +1,1 @@
+//! The macros and the dispatcher, over a host with nothing in it.
