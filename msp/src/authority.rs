@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use aws_lc_rs::rand;
 use bytes::Bytes;
 
-use crate::certificate::{self, Certificate, encode_attributes};
+use crate::certificate::{self, Certificate};
 use crate::der::{self, SEQUENCE};
 use crate::encode::{self, context};
+use crate::extensions::encode_attributes;
 use crate::keys::{self, PrivateKey, PublicKey};
 use crate::pem;
 

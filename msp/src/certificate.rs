@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::oid_registry::{Oid, asn1_rs::oid};
 use x509_parser::x509::{AttributeTypeAndValue, X509Name, X509Version};
 
+use crate::extensions::{Extensions, decode_attributes};
 use crate::keys::{self, PublicKey, SignatureAlgorithm, ecdsa};
 use crate::name_constraints::{Name, NameConstraints};
 use crate::{der, pem};
@@ -54,26 +52,6 @@ pub struct Certificate {
     extensions: Extensions,
 }
 
-/// What the extensions say.
-#[derive(Debug, Clone, Default)]
-struct Extensions {
-    /// Basic constraints: whether it is an authority, and the longest path below it.
-    authority: Option<(bool, Option<u32>)>,
-    may_sign_certificates: Option<bool>,
-    subject_key_id: Option<Bytes>,
-    authority_key_id: Option<Bytes>,
-    alternative_names: Option<Vec<Name>>,
-    name_constraints: Option<NameConstraints>,
-    attributes: Option<Bytes>,
-    unknown_critical: bool,
-}
-
-/// The content of the attributes extension.
-#[derive(Serialize, Deserialize)]
-struct Attributes {
-    attrs: BTreeMap<String, String>,
-}
-
 impl Certificate {
     /// Parses the first block of a PEM text.
     pub fn from_pem(text: &[u8]) -> Result<Self, Error> {
@@ -87,16 +65,11 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(Error::Malformed("trailing bytes"));
         }
-        if x509.signature_algorithm != x509.tbs_certificate.signature {
-            return Err(Error::Malformed("two signature algorithms"));
-        }
-        if x509.signature_value.unused_bits != 0 {
-            return Err(Error::Malformed("signature"));
-        }
+        let tbs = frame(&der).ok_or(Error::Malformed("frame"))?;
         let extensions = Extensions::parse(&x509)?;
         let subject = x509.subject();
         Ok(Self {
-            tbs: tbs_range(&der).ok_or(Error::Malformed("body"))?,
+            tbs,
             signature_algorithm: SignatureAlgorithm::from_oid(&x509.signature_algorithm.algorithm),
             signature: Bytes::copy_from_slice(x509.signature_value.as_ref()),
             serial: x509.tbs_certificate.serial.to_bytes_be(),
@@ -181,9 +154,7 @@ impl Certificate {
     /// The attributes the certificate authority vouches for; empty if there are none.
     pub fn attributes(&self) -> Result<BTreeMap<String, String>, Error> {
         let Some(json) = &self.extensions.attributes else { return Ok(BTreeMap::new()) };
-        serde_json::from_slice::<Attributes>(json)
-            .map(|attributes| attributes.attrs)
-            .map_err(|_| Error::Malformed("attributes"))
+        decode_attributes(json)
     }
 
     /// Whether `issuer` signed this certificate and is entitled to.
@@ -248,78 +219,30 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-/// Encodes attributes the way the extension holds them.
-pub(crate) fn encode_attributes(attributes: &BTreeMap<String, String>) -> Vec<u8> {
-    serde_json::to_vec(&Attributes { attrs: attributes.clone() }).unwrap_or_default()
-}
-
-impl Extensions {
-    fn parse(x509: &X509Certificate<'_>) -> Result<Self, Error> {
-        let mut parsed = Self::default();
-        let mut seen = Vec::new();
-        for extension in x509.extensions() {
-            if seen.contains(&&extension.oid) {
-                return Err(Error::Malformed("extension given twice"));
-            }
-            seen.push(&extension.oid);
-            parsed.add(extension)?;
-        }
-        Ok(parsed)
-    }
-
-    fn add(&mut self, extension: &X509Extension<'_>) -> Result<(), Error> {
-        match extension.parsed_extension() {
-            ParsedExtension::BasicConstraints(it) => {
-                self.authority = Some((it.ca, it.path_len_constraint));
-            }
-            ParsedExtension::KeyUsage(it) => {
-                self.may_sign_certificates = (it.flags != 0).then(|| it.key_cert_sign());
-            }
-            ParsedExtension::SubjectKeyIdentifier(it) => {
-                self.subject_key_id = Some(Bytes::copy_from_slice(it.0));
-            }
-            ParsedExtension::AuthorityKeyIdentifier(it) => {
-                self.authority_key_id =
-                    it.key_identifier.as_ref().map(|it| Bytes::copy_from_slice(it.0));
-            }
-            ParsedExtension::SubjectAlternativeName(it) => {
-                let names: Vec<_> = it.general_names.iter().map(Name::of).collect();
-                self.alternative_names = Some(names);
-            }
-            ParsedExtension::NameConstraints(it) => {
-                let bases = |trees: &Option<Vec<_>>| names(trees.as_deref());
-                let constraints = NameConstraints::new(
-                    bases(&it.permitted_subtrees),
-                    bases(&it.excluded_subtrees),
-                );
-                self.unknown_critical |= extension.critical && constraints.has_unknown();
-                self.name_constraints = Some(constraints);
-            }
-            ParsedExtension::ExtendedKeyUsage(_) => {}
-            ParsedExtension::ParseError { .. } => return Err(Error::Malformed("extension")),
-            _ if extension.oid == ATTRIBUTES_OID => {
-                self.attributes = Some(Bytes::copy_from_slice(extension.value));
-            }
-            _ => self.unknown_critical |= extension.critical,
-        }
-        Ok(())
-    }
-}
-
-fn names(trees: Option<&[x509_parser::extensions::GeneralSubtree<'_>]>) -> Vec<Name> {
-    let base = |tree: &x509_parser::extensions::GeneralSubtree<'_>| -> Name {
-        let name: &GeneralName<'_> = &tree.base;
-        Name::of(name)
-    };
-    trees.unwrap_or_default().iter().map(base).collect()
-}
-
 /// Where the signed part lies in a certificate or revocation list.
 pub(crate) fn tbs_range(der: &[u8]) -> Option<Range<usize>> {
     let outer = der::read(der)?;
     let start = der.len() - outer.rest.len() - outer.content.len();
     let length = outer.content.len() - der::read(outer.content)?.rest.len();
     Some(start..start + length)
+}
+
+/// Checks what surrounds the signed part, and says where that part lies. The signature does not
+/// cover its surroundings, so they must have exactly one form: otherwise a certificate could be
+/// changed into another that verifies too.
+fn frame(der: &[u8]) -> Option<Range<usize>> {
+    let range = tbs_range(der)?;
+    let outside = der.get(range.end..)?;
+    let body = der::read(der.get(range.clone())?).filter(|it| it.tag == der::SEQUENCE)?;
+    let version = der::read(body.content)?;
+    // Certificates of version 1 begin with the serial number.
+    let serial = if version.tag == der::INTEGER { version } else { der::read(version.rest)? };
+    let inner = der::read(serial.rest)?;
+    let algorithm = serial.rest.get(..serial.rest.len() - inner.rest.len())?;
+    let signature = der::read(outside.strip_prefix(algorithm)?)?;
+    let unframed = der::bits(signature.content.get(1..)?);
+    let rebuilt = der::nest(der::SEQUENCE, [der.get(range.clone())?, algorithm, &unframed]);
+    (rebuilt == der).then_some(range)
 }
 
 /// All values of one kind in a name that are text.

@@ -19,10 +19,10 @@ mod der;
 pub mod directory;
 mod encode;
 mod error;
+mod extensions;
 mod identity;
 pub mod keys;
 mod manager;
-#[expect(clippy::module_inception, reason = "the crate is named after its main type")]
 mod msp;
 mod name_constraints;
 mod node_ou;

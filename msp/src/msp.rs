@@ -96,7 +96,8 @@ impl Msp {
 
     /// Finds the chain of a certificate and brings its signature into normal form.
     pub(crate) fn resolve(&self, certificate: Certificate) -> Result<Resolved, Error> {
-        let mut certificate = Arc::new(certificate);
+        let mut certificate =
+            Arc::new(self.root_in_normal_form(&certificate).unwrap_or(certificate));
         let chain = self.authorities.unique_chain(&certificate);
         let mut chain = chain.map_err(|source| Error::Chain { msp_id: self.id.clone(), source })?;
         let issuer = chain.get(1).unwrap_or(&certificate).public_key().clone();
@@ -105,6 +106,16 @@ impl Msp {
             *leaf = certificate.clone();
         }
         Ok(Resolved { certificate, chain })
+    }
+
+    /// The root that differs from `certificate` by the form of its signature only. Definitions
+    /// name roots in the form the files have, and nothing but the root itself signs a root.
+    fn root_in_normal_form(&self, certificate: &Certificate) -> Option<Certificate> {
+        if !certificate.is_ca() {
+            return None;
+        }
+        let normal = certificate.clone().sanitised(certificate.public_key()).ok()?;
+        self.authorities.roots.iter().any(|root| **root == normal).then_some(normal)
     }
 
     /// Whether an identity is valid, in the order of Fabric's checks.

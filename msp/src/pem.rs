@@ -104,7 +104,8 @@ mod tests {
     #[test]
     fn broken_blocks_are_skipped() {
         let good = encode("B", b"abc");
-        for bad in ["-----BEGIN A-----\n!!\n-----END A-----\n", "-----BEGIN A-----\nYWJj\n", "x"] {
+        for bad in ["-----BEGIN A-----\n!!\n-----END A-----\n", "-----BEGIN A-----\nYWJj\n", "x\n"]
+        {
             assert_eq!(decode(bad.as_bytes()), None);
             assert_eq!(decode(format!("{bad}{good}").as_bytes()).unwrap().label, "B");
         }
