@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Proposals worked on at the same time; more are refused at once.
     pub concurrency_max: usize,
+    /// Proposals executed at the same time, each on a thread of its own; more wait.
+    pub executions_max: usize,
     /// How long the execution of one proposal may take.
     #[serde(with = "node::config::duration")]
     pub execute_timeout: Duration,
@@ -24,6 +26,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             concurrency_max: 2500,
+            executions_max: 64,
             execute_timeout: Duration::from_secs(30),
             clock_difference_max: Duration::from_secs(15 * 60),
             iterators_max: 64,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use channel::Bundle;
 use prost::Message;
-use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy};
-use proto::peer::collection_policy_config::Payload;
+use proto::common::{SignaturePolicy, signature_policy};
 use proto::peer::{ApplicationPolicy, StaticCollectionConfig};
 
 use super::definition::{Definition, Parameters, static_collections};
+use super::definitions;
 
 /// Names no chaincode may have.
 const RESERVED: [&str; 5] = ["cscc", "escc", "lscc", "qscc", "vscc"];
@@ -122,7 +122,7 @@ fn collection_name(name: &str) -> Result<(), String> {
 
 fn member_policy(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result<(), String> {
     let name = &collection.name;
-    let Some(policy) = member_policy_of(collection) else {
+    let Some(policy) = definitions::member_policy(collection) else {
         return Err(format!("collection-name: {name} -- collection member policy is not set"));
     };
     let rule = policy
@@ -143,14 +143,6 @@ fn member_policy(collection: &StaticCollectionConfig, bundle: &Bundle) -> Result
         }
     }
     Ok(())
-}
-
-/// The policy that says who holds a collection.
-pub(super) fn member_policy_of(
-    collection: &StaticCollectionConfig,
-) -> Option<&SignaturePolicyEnvelope> {
-    let Payload::SignaturePolicy(policy) = collection.member_orgs_policy.as_ref()?.payload.as_ref()?;
-    Some(policy)
 }
 
 fn only_or(rule: &SignaturePolicy) -> Result<(), String> {

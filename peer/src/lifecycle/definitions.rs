@@ -3,7 +3,7 @@
 //! Nothing here is recorded; it serves the validator, the gateway and discovery. Whoever simulates
 //! reads through its simulator instead.
 
-use ledger::View;
+use ledger::{Simulator, View};
 use proto::common::{SignaturePolicyEnvelope, signature_policy};
 use proto::peer::{
     CollectionPolicyConfig, StaticCollectionConfig, collection_policy_config::Payload,
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::Error;
 use super::definition::{Definition, read_sequence};
 use super::state::NAMESPACES;
-use super::views::PublicView;
+use super::views::{Public, PublicView};
 
 /// Prefix of the collections every organization has in every chaincode.
 const IMPLICIT_PREFIX: &str = "_implicit_org_";
@@ -21,6 +21,14 @@ const IMPLICIT_PREFIX: &str = "_implicit_org_";
 /// The committed definition of `chaincode`.
 pub fn get(view: &View, chaincode: &str) -> Result<Option<Definition>, Error> {
     Definition::read(&mut PublicView(view), chaincode)
+}
+
+/// The committed definition of `chaincode`, with its reads recorded by a transaction.
+pub fn get_recorded(
+    simulator: &mut Simulator,
+    chaincode: &str,
+) -> Result<Option<Definition>, Error> {
+    Definition::read(&mut Public(simulator), chaincode)
 }
 
 /// Whether a definition of `chaincode` is committed.
@@ -49,6 +57,12 @@ pub fn collection(
         return Ok(Some(implicit_collection(msp_id)));
     }
     Ok(get(view, chaincode)?.and_then(|found| found.collection(collection).cloned()))
+}
+
+/// The policy that says whose peers hold a collection.
+pub fn member_policy(config: &StaticCollectionConfig) -> Option<&SignaturePolicyEnvelope> {
+    let Payload::SignaturePolicy(policy) = config.member_orgs_policy.as_ref()?.payload.as_ref()?;
+    Some(policy)
 }
 
 /// MSP id of the organization whose implicit collection this is.
