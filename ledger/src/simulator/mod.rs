@@ -161,6 +161,12 @@ impl Simulator {
     pub fn next(&mut self, _query: Query) -> Result<Option<KeyValue>, Error> {
         todo!()
     }
+    /// The next results of a query, as many as a peer hands to chaincode at once, and whether
+    /// another batch can be asked for. What was pulled of that other batch is no more than its
+    /// first result, as in Fabric; a query without more stays recorded as exhausted.
+    pub fn next_batch(&mut self, _query: Query) -> Result<(Vec<KeyValue>, bool), Error> {
+        todo!()
+    }
     /// Closes a query; what it pulled stays recorded.
     pub fn close(&mut self, _query: Query) {
         todo!()
