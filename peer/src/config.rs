@@ -1,7 +1,6 @@
 //! The peer's configuration: one section per component. `sample.yaml` holds the same, explained.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +31,6 @@ pub struct Config {
     pub operations: node::operations::Config,
     /// Logs.
     pub telemetry: node::telemetry::Config,
-    /// How long a shutdown waits for running work.
-    #[serde(with = "node::config::duration")]
-    pub shutdown_grace: Duration,
 }
 
 /// The peer's own identity.
@@ -71,7 +67,6 @@ impl Default for Config {
             events: crate::events::Config::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
-            shutdown_grace: Duration::from_secs(10),
         }
     }
 }

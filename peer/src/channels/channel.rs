@@ -65,7 +65,15 @@ impl Channel {
         self.ledger.height()
     }
 
-    /// Sees each new height, after the block is durable and its waiters were told.
+    /// The block `number`, read away from the threads that serve requests.
+    pub async fn load_block(&self, number: u64) -> Result<Block, Error> {
+        let ledger = self.ledger.clone();
+        let block = tokio::task::spawn_blocking(move || ledger.block(number)).await;
+        let block = block.map_err(|_| Error::Unknown(self.id.clone()))??;
+        block.ok_or_else(|| Error::NoBlock { channel: self.id.clone(), number })
+    }
+
+    /// Sees each new height, after the block is durable.
     pub fn watch_height(&self) -> watch::Receiver<u64> {
         self.ledger.watch()
     }

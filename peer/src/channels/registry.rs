@@ -123,13 +123,7 @@ fn check_genesis(block: &Block) -> Result<String, Error> {
     if proto::block::number(block) != 0 {
         return Err(invalid("a ledger starts at block 0".into()));
     }
-    if !proto::block::is_config(block) {
-        return Err(invalid("block holds no configuration".into()));
-    }
-    proto::block::verify_data_hash(block).map_err(|error| invalid(error.to_string()))?;
-    let bundle = Bundle::from_block(block).map_err(|error| invalid(error.to_string()))?;
-    if bundle.application().is_none() {
-        return Err(invalid("configuration has no Application group".into()));
-    }
+    let bundle = Bundle::from_join_block(block).map_err(|error| invalid(error.to_string()))?;
+    crate::validator::check_capabilities(&bundle).map_err(invalid)?;
     Ok(bundle.channel_id().to_owned())
 }

@@ -8,5 +8,9 @@
 //! state, its metrics and the health answer, and leaves the others at work.
 
 mod config;
+mod metrics;
+mod pipeline;
 
 pub use config::Config;
+pub use metrics::Metrics;
+pub use pipeline::{Error, Pipeline};

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use futures::Stream;
+use futures::stream::try_unfold;
+use proto::common::Block;
 use proto::gateway::ChaincodeEventsResponse;
+use proto::peer::TxValidationCode;
+use tokio::sync::watch;
 
+use super::transaction::Transaction;
 use crate::channels::{Channel, Error};
 
 /// Where a stream of events starts if no transaction to resume after is given or known.
@@ -16,14 +21,77 @@ pub enum Start {
     Next,
 }
 
-/// The events of `chaincode` on `channel`, one message for each block that has any. With `after`,
-/// the stream starts in the block of that transaction, behind its events... The stream has no end.
+/// The events of `chaincode` on `channel`, one message for each block that has any.
+///
+/// With `after`, everything up to and including that transaction is skipped; the stream then starts
+/// in the block of that transaction if it is known, otherwise at `start`. The stream has no end.
 pub fn stream(
     channel: Arc<Channel>,
     chaincode: String,
     start: Start,
     after: Option<String>,
 ) -> Result<impl Stream<Item = Result<ChaincodeEventsResponse, Error>> + Send + use<>, Error> {
-    let _ = (channel, chaincode, start, after);
-    Ok(futures::stream::pending())
+    let known = match &after {
+        Some(tx_id) => channel.ledger().transaction(tx_id)?.map(|record| record.block),
+        None => None,
+    };
+    let next = known.unwrap_or_else(|| match start {
+        Start::Block(number) => number,
+        Start::Next => channel.height(),
+    });
+    let heights = channel.watch_height();
+    let cursor = Cursor { channel, filter: Filter { chaincode, after }, next, heights };
+    Ok(try_unfold(cursor, Cursor::advance))
+}
+
+struct Cursor {
+    channel: Arc<Channel>,
+    filter: Filter,
+    next: u64,
+    heights: watch::Receiver<u64>,
+}
+
+impl Cursor {
+    async fn advance(mut self) -> Result<Option<(ChaincodeEventsResponse, Self)>, Error> {
+        loop {
+            let number = self.next;
+            if self.heights.wait_for(|height| *height > number).await.is_err() {
+                return Ok(None);
+            }
+            let block = self.channel.load_block(number).await?;
+            self.next += 1;
+            let events = self.filter.events(&block);
+            if !events.is_empty() {
+                let response = ChaincodeEventsResponse { events, block_number: number };
+                return Ok(Some((response, self)));
+            }
+        }
+    }
+}
+
+struct Filter {
+    chaincode: String,
+    /// The transaction to resume after, until it has been seen.
+    after: Option<String>,
+}
+
+impl Filter {
+    fn events(&mut self, block: &Block) -> Vec<proto::peer::ChaincodeEvent> {
+        let mut events = Vec::new();
+        for transaction in Transaction::all(block) {
+            if let Some(after) = &self.after {
+                if *after == transaction.tx_id {
+                    self.after = None;
+                }
+                continue;
+            }
+            if transaction.code == TxValidationCode::Valid
+                && let Some(event) = transaction.event()
+                && event.chaincode_id == self.chaincode
+            {
+                events.push(event);
+            }
+        }
+        events
+    }
 }

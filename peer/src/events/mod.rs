@@ -3,5 +3,6 @@
 
 pub mod chaincode;
 mod config;
+mod transaction;
 
 pub use config::Config;

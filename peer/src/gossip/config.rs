@@ -11,9 +11,12 @@ pub struct Config {
     /// Endpoints of peers of the own organization to start from; those of other organizations come
     /// from the anchor peers of the channels.
     pub bootstrap: Vec<String>,
-    /// How often this peer says that it is alive and how far it is.
+    /// How often this peer says that it is alive.
     #[serde(with = "node::config::duration")]
     pub alive_interval: Duration,
+    /// How often this peer looks whether it has news about its channels, which it tells at once.
+    #[serde(with = "node::config::duration")]
+    pub news_interval: Duration,
     /// A peer not heard of for so long counts as dead.
     #[serde(with = "node::config::duration")]
     pub alive_expiration: Duration,
@@ -36,6 +39,7 @@ impl Default for Config {
         Self {
             bootstrap: Vec::new(),
             alive_interval: Duration::from_secs(5),
+            news_interval: Duration::from_millis(500),
             alive_expiration: Duration::from_secs(25),
             reconnect_interval: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(3),

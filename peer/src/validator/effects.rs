@@ -1,0 +1,157 @@
+//! What an endorsed transaction claims to do: the chaincode, and the keys it writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use proto::kvrwset::{HashedRwSet, KvrwSet};
+use proto::peer::{ChaincodeAction, ChaincodeEvent, ChaincodeHeaderExtension, TxValidationCode as Code};
+use proto::rwset::{CollectionHashedReadWriteSet, NsReadWriteSet, TxReadWriteSet};
+use proto::transaction::Action;
+use prost::Message;
+
+/// The checked content of an endorsed transaction.
+#[derive(Debug)]
+pub(super) struct Effects {
+    /// The chaincode that was invoked.
+    pub(super) chaincode: String,
+    /// What is written, by namespace; namespaces without writes are left out.
+    pub(super) writes: BTreeMap<String, Writes>,
+    /// The collections for which there is private data somewhere.
+    pub(super) private: Vec<PrivateWrite>,
+}
+
+/// Private data a transaction announces by its hash.
+#[derive(Debug)]
+pub struct PrivateWrite {
+    /// The namespace: a chaincode's name.
+    pub namespace: String,
+    /// Name of the collection.
+    pub collection: String,
+    /// SHA-256 of the private write set.
+    pub hash: Bytes,
+}
+
+/// Keys whose value or metadata one transaction writes in one namespace.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    /// Every public key written.
+    pub(super) keys: BTreeSet<String>,
+    /// Public keys whose metadata is written.
+    pub(super) metadata: BTreeSet<String>,
+    /// Hashed keys, by collection.
+    pub(super) collections: BTreeMap<String, HashedWrites>,
+}
+
+/// Hashes of keys written in one collection.
+#[derive(Debug, Default)]
+pub(super) struct HashedWrites {
+    /// Every key written.
+    pub(super) keys: BTreeSet<Bytes>,
+    /// Keys whose metadata is written.
+    pub(super) metadata: BTreeSet<Bytes>,
+}
+
+impl Effects {
+    /// Reads the content of `action`; `extension` is that of the envelope's channel header.
+    pub(super) fn parse(extension: Bytes, action: &Action) -> Result<Self, Code> {
+        let extension = ChaincodeHeaderExtension::decode(extension)
+            .map_err(|_| Code::BadHeaderExtension)?;
+        if action.response_payload.extension.is_empty() {
+            return Err(Code::BadResponsePayload);
+        }
+        let result = action.chaincode_action().map_err(|_| Code::BadResponsePayload)?;
+        let sets = TxReadWriteSet::decode(result.results.clone())
+            .map_err(|_| Code::BadRwset)?
+            .ns_rwset;
+        let parsed: Vec<Writes> = sets.iter().map(Writes::parse).collect::<Result<_, _>>()?;
+        let chaincode = chaincode_name(extension, &result)?;
+        check_event(&result, &chaincode)?;
+        let private = sets.iter().flat_map(private_writes).collect();
+        let writes = by_namespace(sets, parsed)?;
+        Ok(Self { chaincode, writes, private })
+    }
+
+    /// The namespaces that need a definition and an endorsement: the invoked one first.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &str> {
+        let others = self.writes.keys().filter(|name| **name != self.chaincode);
+        std::iter::once(self.chaincode.as_str()).chain(others.map(String::as_str))
+    }
+}
+
+fn chaincode_name(
+    extension: ChaincodeHeaderExtension,
+    result: &ChaincodeAction,
+) -> Result<String, Code> {
+    let invoked = extension.chaincode_id.ok_or(Code::InvalidOtherReason)?;
+    let executed = result.chaincode_id.as_ref().ok_or(Code::InvalidOtherReason)?;
+    let agree = !invoked.name.is_empty()
+        && invoked.name == executed.name
+        && !executed.version.is_empty();
+    if agree { Ok(invoked.name) } else { Err(Code::InvalidChaincode) }
+}
+
+fn check_event(result: &ChaincodeAction, chaincode: &str) -> Result<(), Code> {
+    if result.events.is_empty() {
+        return Ok(());
+    }
+    let event =
+        ChaincodeEvent::decode(result.events.clone()).map_err(|_| Code::InvalidOtherReason)?;
+    if event.chaincode_id == chaincode { Ok(()) } else { Err(Code::InvalidOtherReason) }
+}
+
+fn private_writes(set: &NsReadWriteSet) -> impl Iterator<Item = PrivateWrite> {
+    let announced = |collection: &&CollectionHashedReadWriteSet| !collection.pvt_rwset_hash.is_empty();
+    set.collection_hashed_rwset.iter().filter(announced).map(|collection| PrivateWrite {
+        namespace: set.namespace.clone(),
+        collection: collection.collection_name.clone(),
+        hash: collection.pvt_rwset_hash.clone(),
+    })
+}
+
+fn by_namespace(
+    sets: Vec<NsReadWriteSet>,
+    parsed: Vec<Writes>,
+) -> Result<BTreeMap<String, Writes>, Code> {
+    let mut seen = BTreeMap::new();
+    for (set, writes) in sets.into_iter().zip(parsed) {
+        if seen.insert(set.namespace, writes).is_some() {
+            return Err(Code::IllegalWriteset);
+        }
+    }
+    seen.retain(|_, writes| !writes.is_empty());
+    Ok(seen)
+}
+
+impl Writes {
+    fn parse(set: &NsReadWriteSet) -> Result<Self, Code> {
+        let public = KvrwSet::decode(set.rwset.clone()).map_err(|_| Code::BadRwset)?;
+        let metadata: BTreeSet<_> = public.metadata_writes.into_iter().map(|w| w.key).collect();
+        let mut keys = metadata.clone();
+        keys.extend(public.writes.into_iter().map(|write| write.key));
+        let mut collections = BTreeMap::<_, HashedWrites>::new();
+        for collection in &set.collection_hashed_rwset {
+            let hashed = HashedRwSet::decode(collection.hashed_rwset.clone())
+                .map_err(|_| Code::BadRwset)?;
+            let writes = HashedWrites::new(hashed);
+            if !writes.keys.is_empty() {
+                let all = collections.entry(collection.collection_name.clone()).or_default();
+                all.keys.extend(writes.keys);
+                all.metadata.extend(writes.metadata);
+            }
+        }
+        Ok(Self { keys, metadata, collections })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.collections.is_empty()
+    }
+}
+
+impl HashedWrites {
+    fn new(set: HashedRwSet) -> Self {
+        let metadata: BTreeSet<_> = set.metadata_writes.into_iter().map(|w| w.key_hash).collect();
+        let mut keys = metadata.clone();
+        keys.extend(set.hashed_writes.into_iter().map(|write| write.key_hash));
+        Self { keys, metadata }
+    }
+}
