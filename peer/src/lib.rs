@@ -1,6 +1,6 @@
 //! The peer: endorses proposals, validates and commits blocks, and serves what it holds.
 //!
-//! A block's way: `deliver::client` fetches and verifies it, `validator` judges each transaction,
+//! A block's way: `deliver::client` fetches and verifies it, [`validator`] judges each transaction,
 //! [`committer`] has it written by the ledger and tells everyone who waits ([`channels`],
 //! [`events`]). The peer never creates a block.
 
@@ -15,6 +15,8 @@ pub mod events;
 pub mod gateway;
 pub mod gossip;
 pub mod lifecycle;
+pub mod private_data;
 pub mod system;
+pub mod validator;
 
 pub use config::Config;

@@ -1,8 +1,9 @@
 //! The dialing side of gRPC.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::CertificateDer;
@@ -64,10 +65,19 @@ impl Dial<'_> {
     /// # Errors
     /// When the server cannot be reached, is not who it should be, or refuses us.
     pub async fn connect(&self) -> Result<Channel, ConnectError> {
+        Ok(self.connect_identified().await?.0)
+    }
+
+    /// Connects now, and tells the leaf certificate the server showed; `None` without TLS.
+    ///
+    /// # Errors
+    /// As [`Dial::connect`].
+    pub async fn connect_identified(&self) -> Result<(Channel, Option<Bytes>), ConnectError> {
         let (endpoint, connector) = self.prepare()?;
+        let certificate = connector.certificate.clone();
         let connecting = endpoint.connect_with_connector(connector);
         match tokio::time::timeout(self.timeout, connecting).await {
-            Ok(Ok(channel)) => Ok(channel),
+            Ok(Ok(channel)) => Ok((channel, certificate.get().cloned())),
             Ok(Err(error)) => Err(ConnectError::Connect {
                 address: self.address.to_owned(),
                 reason: causes(&error),
@@ -119,6 +129,7 @@ impl Dial<'_> {
             address: Arc::from(self.address),
             server_name: self.server_name.map(Arc::from),
             config,
+            certificate: Arc::default(),
         };
         Ok((endpoint, connector))
     }
@@ -171,6 +182,8 @@ struct Connector {
     address: Arc<str>,
     server_name: Option<Arc<str>>,
     config: Option<Arc<rustls::ClientConfig>>,
+    /// The leaf certificate of the first server reached.
+    certificate: Arc<OnceLock<Bytes>>,
 }
 
 impl tower::Service<Uri> for Connector {
@@ -186,11 +199,16 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { address, server_name, config } = self.clone();
+        let Self { address, server_name, config, certificate } = self.clone();
         Box::pin(async move {
             let stream: Box<dyn Stream> = match config {
                 Some(config) => {
-                    Box::new(tls::connect(&address, server_name.as_deref(), config).await?)
+                    let stream = tls::connect(&address, server_name.as_deref(), config).await?;
+                    let chain = stream.get_ref().1.peer_certificates();
+                    if let Some(leaf) = chain.and_then(<[_]>::first) {
+                        certificate.get_or_init(|| Bytes::copy_from_slice(leaf));
+                    }
+                    Box::new(stream)
                 }
                 None => {
                     let stream = tokio::net::TcpStream::connect(&*address).await?;

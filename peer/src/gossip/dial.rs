@@ -6,7 +6,7 @@ use std::sync::Arc;
 use node::grpc::Dial;
 use node::tasks::Tasks;
 use proto::gossip::gossip_client::GossipClient;
-use rustls_pki_types::CertificateDer;
+use node::tls::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 

@@ -10,7 +10,7 @@ use node::tls::ClientTls;
 use parking_lot::Mutex;
 use proto::gossip::gossip_message::Content;
 use proto::gossip::{Envelope, MembershipRequest};
-use rustls_pki_types::CertificateDer;
+use node::tls::CertificateDer;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connections::Connections;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use msp::{Identity, principal};
-use rustls_pki_types::CertificateDer;
+use node::tls::CertificateDer;
 
 use super::DropReason;
 use crate::channels::Channels;

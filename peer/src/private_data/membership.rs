@@ -8,6 +8,7 @@ use proto::peer::StaticCollectionConfig;
 use proto::peer::collection_policy_config::Payload;
 
 use crate::lifecycle::definitions::{self, implicit_organization};
+use crate::lifecycle;
 
 /// This peer, asked about collections.
 #[derive(Debug, Clone)]
@@ -29,12 +30,15 @@ impl Member {
         view: &View,
         namespace: &str,
         collection: &str,
-    ) -> Result<bool, crate::lifecycle::Error> {
+    ) -> Result<bool, lifecycle::Error> {
         if let Some(msp_id) = implicit_organization(collection) {
             return Ok(msp_id == self.msp_id);
         }
-        let Some(config) = definitions::collection(view, namespace, collection)? else {
-            return Ok(false);
+        // An incomplete definition defines no collection, as in validation.
+        let config = match definitions::collection(view, namespace, collection) {
+            Ok(Some(config)) => config,
+            Ok(None) | Err(lifecycle::Error::Corrupt(_)) => return Ok(false),
+            Err(error) => return Err(error),
         };
         let Ok(identity) = bundle.msps().deserialize(&self.identity) else {
             return Ok(false);

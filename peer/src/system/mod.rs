@@ -5,7 +5,9 @@
 //! [`Registry`] is the list of those this peer has. Who may call what is decided by [`Access`].
 
 mod access;
+mod cscc;
 mod lscc;
+mod qscc;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use proto::peer::Response;
 use crate::channels::Channel;
 
 pub use access::{Access, Denied};
+pub use cscc::Cscc;
 pub use lscc::Lscc;
+pub use qscc::Qscc;
 
 /// Version of every system chaincode, as it stands in endorsed actions.
 pub const VERSION: &str = "syscc";

@@ -104,6 +104,7 @@ pub(super) fn usable(
     match found {
         Ok(definition) => Ok(definition),
         Err(lifecycle::Error::Ledger(source)) => Err(Halt::Ledger(source)),
+        Err(lifecycle::Error::State(source)) => Err(Halt::Ledger(source.into())),
         Err(error) => {
             tracing::warn!(chaincode, %error, "chaincode definition is not usable");
             Ok(None)

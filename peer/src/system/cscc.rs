@@ -1,0 +1,99 @@
+//! `cscc`: joining channels, and what they agreed on.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message;
+use proto::peer::{ChannelInfo, ChannelQueryResponse, Response};
+
+use super::{Context, SystemChaincode, failure, success};
+use crate::channels::{Channel, Channels};
+
+/// The configuration system chaincode.
+#[derive(Debug)]
+pub struct Cscc {
+    channels: Arc<Channels>,
+}
+
+impl Cscc {
+    /// Joins to and answers about `channels`.
+    pub fn new(channels: Arc<Channels>) -> Self {
+        Self { channels }
+    }
+
+    fn answer(&self, context: &Context<'_>, args: &[Bytes]) -> Result<Bytes, String> {
+        let function = args.first().map_or(&[][..], AsRef::as_ref);
+        let function = std::str::from_utf8(function).map_err(|_| "function name is not text")?;
+        if context.nested {
+            return Err(
+                "Rejecting invoke of CSCC from another chaincode, invoke it directly".to_owned()
+            );
+        }
+        let argument = || {
+            let found = args.get(1).filter(|argument| !argument.is_empty());
+            found.ok_or_else(|| format!("Incorrect number of arguments, {}", args.len()))
+        };
+        match function {
+            "JoinChain" => self.join(context, argument()?),
+            "GetChannels" => self.list(context),
+            "GetConfigBlock" => {
+                let channel = self.channel(context, function, argument()?)?;
+                let block = channel.config_block().map_err(|error| error.to_string())?;
+                Ok(block.encode_to_vec().into())
+            }
+            "GetChannelConfig" => {
+                let channel = self.channel(context, function, argument()?)?;
+                Ok(channel.bundle().config().encode_to_vec().into())
+            }
+            "JoinChainBySnapshot" | "JoinBySnapshotStatus" => {
+                Err("joining by snapshot is not supported".to_owned())
+            }
+            _ => Err(format!("Requested function {function} not found.")),
+        }
+    }
+
+    fn join(&self, context: &Context<'_>, block: &Bytes) -> Result<Bytes, String> {
+        context
+            .authorize("cscc/JoinChain")
+            .map_err(|denied| format!("access denied for [JoinChain][]: [{denied}]"))?;
+        let block = proto::block::parse(block.clone())
+            .map_err(|error| format!("Failed to reconstruct the genesis block, {error}"))?;
+        let channel = self.channels.join(&block).map_err(|error| error.to_string())?;
+        tracing::info!(channel = channel.id(), "joined channel");
+        Ok(Bytes::new())
+    }
+
+    fn list(&self, context: &Context<'_>) -> Result<Bytes, String> {
+        context
+            .authorize("cscc/GetChannels")
+            .map_err(|denied| format!("access denied for [GetChannels]: {denied}"))?;
+        let channels = self.channels.list();
+        let channels =
+            channels.iter().map(|channel| ChannelInfo { channel_id: channel.id().to_owned() });
+        Ok(ChannelQueryResponse { channels: channels.collect() }.encode_to_vec().into())
+    }
+
+    fn channel(
+        &self,
+        context: &Context<'_>,
+        function: &str,
+        argument: &Bytes,
+    ) -> Result<Arc<Channel>, String> {
+        let id = std::str::from_utf8(argument).map_err(|_| "channel id is not text")?;
+        let channel = self.channels.get(id).ok_or_else(|| format!("Unknown chain ID, {id}"))?;
+        context
+            .authorize_on(&format!("cscc/{function}"), &channel)
+            .map_err(|denied| format!("access denied for [{function}][{id}]: {denied}"))?;
+        Ok(channel)
+    }
+}
+
+impl SystemChaincode for Cscc {
+    fn name(&self) -> &'static str {
+        "cscc"
+    }
+
+    fn invoke(&self, context: &mut Context<'_>, args: &[Bytes]) -> Response {
+        self.answer(context, args).map_or_else(|message| failure(500, message), success)
+    }
+}
