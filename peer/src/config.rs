@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// Everything the operator of a peer decides.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Address on which gRPC is served.
@@ -21,12 +21,22 @@ pub struct Config {
     pub tls: node::tls::Config,
     /// Bounds of the joined channels.
     pub channels: Channels,
+    /// How ledgers are held.
+    pub ledger: ledger::Config,
     /// Fetching and committing blocks.
     pub committer: crate::committer::Config,
+    /// Endorsing proposals.
+    pub endorser: crate::endorser::Config,
+    /// Installed chaincode.
+    pub lifecycle: crate::lifecycle::Config,
+    /// Executing chaincode. Keep these equal on all peers of a channel.
+    pub runtime: runtime::wasm::Config,
+    /// Working for clients.
+    pub gateway: crate::gateway::Config,
     /// Finding other peers.
     pub gossip: crate::gossip::Config,
-    /// Block and chaincode event streams.
-    pub events: crate::events::Config,
+    /// Serving blocks and events.
+    pub deliver: deliver::server::Config,
     /// Metrics, health and version over HTTP.
     pub operations: node::operations::Config,
     /// Logs.
@@ -62,9 +72,14 @@ impl Default for Config {
             msp: Msp::default(),
             tls: node::tls::Config::default(),
             channels: Channels::default(),
+            ledger: ledger::Config::default(),
             committer: crate::committer::Config::default(),
+            endorser: crate::endorser::Config::default(),
+            lifecycle: crate::lifecycle::Config::default(),
+            runtime: runtime::wasm::Config::default(),
+            gateway: crate::gateway::Config::default(),
             gossip: crate::gossip::Config::default(),
-            events: crate::events::Config::default(),
+            deliver: deliver::server::Config::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
         }
@@ -80,12 +95,5 @@ impl Default for Msp {
 impl Default for Channels {
     fn default() -> Self {
         Self { joined_max: 256, waiters_max: 100_000 }
-    }
-}
-
-impl Config {
-    /// The address others are told.
-    pub fn endpoint(&self) -> &str {
-        if self.endpoint.is_empty() { &self.listen_address } else { &self.endpoint }
     }
 }

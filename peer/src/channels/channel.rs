@@ -29,11 +29,17 @@ pub struct Channel {
     bundle: ArcSwap<Bundle>,
     commits: Commits,
     state: watch::Sender<State>,
+    /// Counts what happens to the configurations of all channels.
+    changes: watch::Sender<u64>,
 }
 
 impl Channel {
     /// Opens the channel on its ledger, with the configuration of its last config block.
-    pub fn open(ledger: Arc<Ledger>, waiters_max: usize) -> Result<Self, Error> {
+    pub(super) fn open(
+        ledger: Arc<Ledger>,
+        waiters_max: usize,
+        changes: watch::Sender<u64>,
+    ) -> Result<Self, Error> {
         let id = ledger.channel_id().to_owned();
         let bundle = load_bundle(&ledger)?;
         Ok(Self {
@@ -42,6 +48,7 @@ impl Channel {
             bundle: ArcSwap::from_pointee(bundle),
             commits: Commits::new(waiters_max),
             state: watch::Sender::new(State::Active),
+            changes,
         })
     }
 
@@ -101,6 +108,7 @@ impl Channel {
     /// Replaces the configuration, after the block that carries it is durable.
     pub(crate) fn set_bundle(&self, bundle: Arc<Bundle>) {
         self.bundle.store(bundle);
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Tells the waiters of a committed block's transactions.

@@ -67,7 +67,7 @@ pub enum Error {
 pub struct Channels {
     ledgers: Ledgers,
     channels: RwLock<BTreeMap<String, Arc<Channel>>>,
-    joins: watch::Sender<usize>,
+    changes: watch::Sender<u64>,
     channels_max: usize,
     waiters_max: usize,
 }
@@ -76,12 +76,12 @@ impl Channels {
     /// Opens every channel found in `ledgers`.
     pub fn open(ledgers: Ledgers, channels_max: usize, waiters_max: usize) -> Result<Self, Error> {
         let mut channels = BTreeMap::new();
+        let changes = watch::Sender::new(0);
         for id in ledgers.list() {
             let ledger = ledgers.get(&id).ok_or_else(|| Error::Unknown(id.clone()))?;
-            channels.insert(id, Arc::new(Channel::open(ledger, waiters_max)?));
+            channels.insert(id, Arc::new(Channel::open(ledger, waiters_max, changes.clone())?));
         }
-        let joins = watch::Sender::new(channels.len());
-        Ok(Self { ledgers, channels: RwLock::new(channels), joins, channels_max, waiters_max })
+        Ok(Self { ledgers, channels: RwLock::new(channels), changes, channels_max, waiters_max })
     }
 
     /// The channel `id`, if it is joined.
@@ -94,9 +94,9 @@ impl Channels {
         self.channels.read().values().cloned().collect()
     }
 
-    /// Sees the number of channels whenever one is joined.
-    pub fn watch(&self) -> watch::Receiver<usize> {
-        self.joins.subscribe()
+    /// Changes whenever a channel is joined or gets a new configuration.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Joins the channel of the genesis block `block`.
@@ -110,9 +110,11 @@ impl Channels {
             return Err(Error::TooManyChannels(self.channels_max));
         }
         let ledger = self.ledgers.create(&id, block)?;
-        let channel = Arc::new(Channel::open(ledger, self.waiters_max)?);
+        let channel = Channel::open(ledger, self.waiters_max, self.changes.clone())?;
+        let channel = Arc::new(channel);
         channels.insert(id, channel.clone());
-        self.joins.send_replace(channels.len());
+        drop(channels);
+        self.changes.send_modify(|count| *count += 1);
         Ok(channel)
     }
 }

@@ -2,7 +2,8 @@
 //! gateway's chaincode events.
 
 pub mod chaincode;
-mod config;
+mod deliver;
+mod private;
 mod transaction;
 
-pub use config::Config;
+pub use self::deliver::Service;

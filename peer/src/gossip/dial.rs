@@ -20,7 +20,7 @@ enum Error {
     #[error(transparent)]
     Connect(#[from] node::grpc::ConnectError),
     #[error("sign handshake")]
-    Sign(#[from] msp::Error),
+    Sign(#[from] msp::keys::Error),
     #[error("open stream: {0}")]
     Stream(#[from] tonic::Status),
     #[error("server shows no certificate")]

@@ -35,7 +35,7 @@ pub(super) struct Said {
 }
 
 impl Myself {
-    pub(super) fn new(signer: Arc<SigningIdentity>, endpoint: String) -> Result<Self, msp::Error> {
+    pub(super) fn new(signer: Arc<SigningIdentity>, endpoint: String) -> Result<Self, msp::keys::Error> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let myself = Self {
             pki_id: message::pki_id(signer.serialized()).unwrap_or_default(),
@@ -77,7 +77,7 @@ impl Myself {
     }
 
     /// Signs a new alive message.
-    pub(super) fn renew_alive(&self) -> Result<Envelope, msp::Error> {
+    pub(super) fn renew_alive(&self) -> Result<Envelope, msp::keys::Error> {
         let member = Member {
             endpoint: self.endpoint.clone(),
             metadata: Bytes::new(),
@@ -99,7 +99,7 @@ impl Myself {
         channel: &str,
         height: u64,
         chaincodes: BTreeMap<String, String>,
-    ) -> Result<Option<Envelope>, msp::Error> {
+    ) -> Result<Option<Envelope>, msp::keys::Error> {
         let known = self.state(channel);
         let news = known.is_none_or(|said| said.height != height || said.chaincodes != chaincodes);
         if !news {
@@ -136,7 +136,7 @@ impl Myself {
 
     /// The signed first message of a stream; `tls_hash` is that of the certificate this peer shows
     /// on it, empty without TLS.
-    pub(super) fn handshake(&self, tls_hash: &[u8]) -> Result<Envelope, msp::Error> {
+    pub(super) fn handshake(&self, tls_hash: &[u8]) -> Result<Envelope, msp::keys::Error> {
         let content = Content::Conn(ConnEstablish {
             pki_id: self.pki_id_bytes(),
             identity: self.identity().clone(),

@@ -81,7 +81,7 @@ pub struct Gossip {
 
 impl Gossip {
     /// Begins to gossip.
-    pub fn start(config: Config, with: Dependencies, tasks: &Tasks) -> Result<Self, msp::Error> {
+    pub fn start(config: Config, with: Dependencies, tasks: &Tasks) -> Result<Self, msp::keys::Error> {
         let shared = Arc::new(Shared {
             myself: Myself::new(with.signer, with.endpoint)?,
             trust: with.trust,
@@ -96,6 +96,11 @@ impl Gossip {
         });
         tasks.spawn("gossip", rounds(shared.clone(), tasks.clone()));
         Ok(Self { shared })
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -115,7 +120,10 @@ impl Gossip {
         };
         if !channel.is_empty() {
             let joined = self.shared.channels.get(channel)?;
-            self.shared.say_state(&joined);
+            let height = joined.height();
+            if myself.state(channel).is_none_or(|said| said.height != height) {
+                self.shared.say_state(&joined);
+            }
             let said = myself.state(channel)?;
             info.height = said.height;
             info.chaincodes = said.chaincodes;
@@ -184,7 +192,7 @@ async fn rounds(shared: Arc<Shared>, tasks: Tasks) {
 }
 
 impl Shared {
-    pub(super) fn handshake(&self, tls_hash: Option<[u8; 32]>) -> Result<Envelope, msp::Error> {
+    pub(super) fn handshake(&self, tls_hash: Option<[u8; 32]>) -> Result<Envelope, msp::keys::Error> {
         self.myself.handshake(tls_hash.as_ref().map_or(&[], |hash| hash.as_slice()))
     }
 

@@ -1,0 +1,145 @@
+//! The tasks of the commit pipelines: one that fetches and prepares, one that commits, for every
+//! channel that is joined.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use deliver::Verifier;
+use deliver::client::Orderers;
+use futures::StreamExt;
+use node::operations::Health;
+use node::tasks::Tasks;
+use proto::common::Block;
+use tokio::sync::mpsc;
+
+use super::{Config, Metrics, Pipeline};
+use crate::channels::{Channel, Channels, State};
+use crate::private_data::Member;
+use crate::validator::Prepared;
+
+/// What the committers need of the rest of the peer.
+#[derive(Debug, Clone)]
+pub struct Dependencies {
+    /// Bounds.
+    pub config: Config,
+    /// How orderers are reached.
+    pub orderers: Orderers,
+    /// Which private data this peer holds.
+    pub member: Member,
+    /// Where is counted.
+    pub metrics: Metrics,
+    /// Where a stopped channel is reported.
+    pub health: Health,
+}
+
+/// Runs a committer for every channel, those joined now and those joined later.
+pub async fn run(channels: Arc<Channels>, with: Dependencies, tasks: Tasks) {
+    let mut started = BTreeSet::new();
+    let mut changes = channels.watch();
+    let cancelled = tasks.cancelled();
+    tokio::pin!(cancelled);
+    loop {
+        changes.borrow_and_update();
+        for channel in channels.list() {
+            if started.insert(channel.id().to_owned()) {
+                let committer = commit(channel.clone(), with.clone(), tasks.clone());
+                tasks.spawn(format!("committer {}", channel.id()), committer);
+            }
+        }
+        tokio::select! {
+            () = &mut cancelled => return,
+            changed = changes.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// The committer of one channel. It ends with the peer, or when the channel has to stop.
+async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
+    let watched = channel.clone();
+    with.health.register(format!("channel {}", channel.id()), move || match watched.state() {
+        State::Active => Ok(()),
+        State::Stopped(reason) => Err(reason),
+    });
+    with.metrics.height(channel.id(), channel.height());
+    with.metrics.stopped(channel.id(), false);
+    let (sender, receiver) = mpsc::channel(with.config.blocks_ahead_max.max(1));
+    let pipeline = Pipeline::new(channel.clone(), with.member.clone(), with.metrics.clone());
+    let group = tasks.clone();
+    let mut committing = tasks.spawn_blocking(format!("commit {}", channel.id()), move || {
+        commit_all(pipeline, receiver, &group)
+    });
+    let fetching = fetch(channel.clone(), with.orderers.clone(), sender, tasks.clone());
+    let (fetched, committed) = tokio::select! {
+        committed = &mut committing => (Ok(()), committed),
+        fetched = fetching => (fetched, committing.await),
+    };
+    let reason = match (committed, fetched) {
+        (Err(_), _) => "the committer panicked".to_owned(),
+        (Ok(Err(error)), _) => describe(&error),
+        (Ok(Ok(())), Err(reason)) => reason,
+        (Ok(Ok(())), Ok(())) => return,
+    };
+    tracing::error!(channel = channel.id(), height = channel.height(), reason, "channel stopped");
+    with.metrics.stopped(channel.id(), true);
+    channel.stop(reason);
+}
+
+/// Commits what is prepared until there is no more, or the peer stops.
+fn commit_all(
+    mut pipeline: Pipeline,
+    mut blocks: mpsc::Receiver<(Block, Prepared)>,
+    tasks: &Tasks,
+) -> Result<(), super::Error> {
+    while let Some((block, prepared)) = blocks.blocking_recv() {
+        if tasks.is_cancelled() {
+            return Ok(());
+        }
+        pipeline.commit(block, prepared)?;
+    }
+    Ok(())
+}
+
+/// Follows the channel, and verifies the signatures in its blocks ahead of their commit.
+async fn fetch(
+    channel: Arc<Channel>,
+    orderers: Orderers,
+    blocks: mpsc::Sender<(Block, Prepared)>,
+    tasks: Tasks,
+) -> Result<(), String> {
+    let last = channel.load_block(channel.height().saturating_sub(1)).await;
+    let header = last.map_err(|error| describe(&error))?.header.unwrap_or_default();
+    let verifier = Verifier::after(channel.bundle(), &header);
+    let mut stream = std::pin::pin!(deliver::client::follow(orderers, verifier));
+    let cancelled = tasks.cancelled();
+    tokio::pin!(cancelled);
+    loop {
+        let next = tokio::select! {
+            () = &mut cancelled => return Ok(()),
+            next = stream.next() => next,
+        };
+        let Some((block, bundle)) = next else {
+            return Ok(());
+        };
+        let name = format!("prepare {}", channel.id());
+        let prepared = tasks.spawn_blocking(name, move || {
+            let prepared = Prepared::new(&block, bundle);
+            (block, prepared)
+        });
+        let prepared = prepared.await.map_err(|_| "the validator panicked".to_owned())?;
+        if blocks.send(prepared).await.is_err() {
+            // The other task says why.
+            return Ok(());
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

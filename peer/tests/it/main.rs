@@ -1,0 +1,9 @@
+//! The peer's tests over several modules.
+
+mod consortium;
+mod membership;
+mod recording;
+mod replay;
+mod system;
+mod transactions;
+mod verdicts;

@@ -1,0 +1,155 @@
+//! Recorded ledgers, replayed from their first block: every validation code, every commit hash and
+//! the final state must be those of Fabric.
+
+use std::sync::Arc;
+
+use ledger::{Ledgers, TransientEntry, Versioned, View};
+use node::metrics::Registry;
+use peer::channels::{Channel, Channels};
+use peer::committer::{Metrics, Pipeline};
+use peer::private_data::Member;
+use peer::validator::Prepared;
+use proto::common::{Block, BlockMetadataIndex};
+use proto::envelope::Envelope;
+use proto::transaction::Action;
+use proto::transientstore::TxPvtReadWriteSetWithConfigInfo;
+
+use crate::recording::{Entry, Recording};
+
+#[test]
+fn simple() {
+    check("l1-simple", "org1", "Org1MSP");
+}
+
+#[test]
+fn invalid() {
+    check("l2-invalid", "org1", "Org1MSP");
+}
+
+#[test]
+fn governance() {
+    check("l3-governance", "org1", "Org1MSP");
+}
+
+#[test]
+fn private_of_the_first_org() {
+    check("l4-private", "org1", "Org1MSP");
+}
+
+#[test]
+fn private_of_the_second_org() {
+    check("l4-private", "org2", "Org2MSP");
+}
+
+fn check(name: &str, org: &str, msp_id: &str) {
+    let recording = Recording::open(name);
+    let dir = tempfile::tempdir().unwrap();
+    let ledgers = Ledgers::open(dir.path(), ledger::Config::default()).unwrap();
+    let channels = Channels::open(ledgers, 10, 10).unwrap();
+    let channel = channels.join(&recording.genesis()).unwrap();
+    let member = Member::new(msp_id, an_endorser_of(&recording, msp_id));
+    let metrics = Metrics::new(&Registry::new());
+    let mut pipeline = Pipeline::new(channel.clone(), member, metrics);
+    for expected in &recording.expected.blocks {
+        let recorded = recording.block(expected.number);
+        if expected.number == 0 {
+            let joined = channel.ledger().block(0).unwrap().unwrap();
+            assert_eq!(joined.header, recorded.header);
+            continue;
+        }
+        prepare_private(&recording, org, &channel, &recorded);
+        let block = stripped(&recorded);
+        let prepared = Prepared::new(&block, channel.bundle());
+        let committed = pipeline.commit(block, prepared).unwrap();
+        let codes: Vec<u8> = committed.codes.iter().map(|code| *code as i32 as u8).collect();
+        assert_eq!(
+            hex::encode(&codes),
+            expected.tx_filter_hex,
+            "{name}, block {}: {:#?}",
+            expected.number,
+            expected.txs,
+        );
+        let hash = committed.commit_hash.as_ref().map(hex::encode).unwrap_or_default();
+        assert_eq!(hash, expected.commit_hash, "{name}, block {}", expected.number);
+        assert_eq!(committed.block, recorded, "{name}, block {}", expected.number);
+    }
+    compare_state(&channel.ledger().view().unwrap(), &recording.state(org));
+}
+
+/// The block as the orderer sent it: without what the peer added.
+fn stripped(block: &Block) -> Block {
+    let mut block = block.clone();
+    for slot in [BlockMetadataIndex::TransactionsFilter, BlockMetadataIndex::CommitHash] {
+        proto::block::set_slot(&mut block, slot, bytes::Bytes::new());
+    }
+    block
+}
+
+/// Puts the private data the recorded peer had where an endorsement would have left it.
+fn prepare_private(recording: &Recording, org: &str, channel: &Arc<Channel>, block: &Block) {
+    let number = proto::block::number(block);
+    for (index, bytes) in proto::block::envelopes(block).iter().enumerate() {
+        let Some(set) = recording.private(org, number, index) else {
+            continue;
+        };
+        let tx_id = Envelope::parse(bytes.clone()).unwrap().channel_header.tx_id;
+        let private = TxPvtReadWriteSetWithConfigInfo {
+            endorsed_at: number,
+            pvt_rwset: Some(set),
+            ..Default::default()
+        };
+        let entry = TransientEntry { received_at: number, private };
+        channel.ledger().transient_store().persist(&tx_id, &entry).unwrap();
+    }
+}
+
+/// Some identity of the organization that holds private data like its peers.
+fn an_endorser_of(recording: &Recording, msp_id: &str) -> bytes::Bytes {
+    for expected in &recording.expected.blocks {
+        for bytes in proto::block::envelopes(&recording.block(expected.number)) {
+            let Ok(envelope) = Envelope::parse(bytes.clone()) else { continue };
+            let Ok(action) = Action::parse(envelope.data) else { continue };
+            for endorsement in action.endorsements {
+                let text = String::from_utf8_lossy(&endorsement.endorser);
+                if text.contains(msp_id) {
+                    return endorsement.endorser;
+                }
+            }
+        }
+    }
+    panic!("nobody of {msp_id} endorsed anything");
+}
+
+fn compare_state(view: &View, expected: &[(String, Vec<Entry>)]) {
+    for (name, entries) in expected {
+        if let Some((namespace, collection)) = name.split_once("$$h") {
+            for entry in entries {
+                let found = view.hash(namespace, collection, &entry.key).unwrap();
+                assert_eq!(found.map(|found| held(&entry.key, found)).as_ref(), Some(entry), "{name}");
+            }
+            continue;
+        }
+        let found: Vec<Entry> = match name.split_once("$$p") {
+            Some((namespace, collection)) => view
+                .private_range(namespace, collection, "", "")
+                .map(|item| item.unwrap())
+                .map(|(key, value)| held(key.as_bytes(), value))
+                .collect(),
+            None => view
+                .range(name, "", "")
+                .map(|item| item.unwrap())
+                .map(|(key, value)| held(key.as_bytes(), value))
+                .collect(),
+        };
+        assert_eq!(&found, entries, "namespace {name:?}");
+    }
+}
+
+fn held(key: &[u8], held: Versioned) -> Entry {
+    Entry {
+        key: key.to_vec(),
+        value: held.value.to_vec(),
+        version: (held.version.block, held.version.tx),
+        metadata: held.metadata.to_vec(),
+    }
+}
