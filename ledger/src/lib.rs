@@ -46,5 +46,5 @@ pub use segments::Error as SegmentsError;
 pub use simulator::{Simulation, Simulator};
 pub use transaction::TransactionRecord;
 pub use transient::{TransientEntry, TransientStore};
-pub use version::{Version, Versioned};
+pub use version::{VALIDATION_PARAMETER, Version, Versioned};
 pub use view::View;

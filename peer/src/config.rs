@@ -35,8 +35,6 @@ pub struct Config {
     pub gateway: crate::gateway::Config,
     /// Finding other peers.
     pub gossip: crate::gossip::Config,
-    /// Serving blocks and events.
-    pub deliver: deliver::server::Config,
     /// Metrics, health and version over HTTP.
     pub operations: node::operations::Config,
     /// Logs.
@@ -79,7 +77,6 @@ impl Default for Config {
             runtime: runtime::wasm::Config::default(),
             gateway: crate::gateway::Config::default(),
             gossip: crate::gossip::Config::default(),
-            deliver: deliver::server::Config::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
         }

@@ -53,7 +53,7 @@ pub enum Error {
     },
     /// The peer cannot sign.
     #[error("sign with the peer's key")]
-    Sign(#[from] msp::keys::Error),
+    Sign(#[from] msp::Error),
     /// TLS is unusable.
     #[error("TLS")]
     Tls(#[from] node::tls::Error),
@@ -104,8 +104,7 @@ pub async fn start_with(
     let gossip = start_gossip(&config, &identity, &held, &tls, endpoint, &operations, &tasks)?;
     start_committers(&config, &identity, &held, &tls, &operations, &tasks);
     tasks.spawn("client roots", renew_client_roots(held.channels.clone(), tls, tasks.clone()));
-    let deliver =
-        events::Service::server(held.channels.clone(), &config.deliver, &tasks);
+    let deliver = events::Service::server(held.channels.clone(), &config.deliver, &tasks);
     let routes = Routes::new(deliver).add_service(gossip::Service::server(&gossip, &tasks));
     server.serve(routes, &tasks);
     let operations_address =
@@ -157,11 +156,9 @@ impl Held {
         let root = &config.data_directory;
         let ledgers = Ledgers::open(root.join("ledgers"), config.ledger.clone())?;
         let bounds = &config.channels;
-        let channels =
-            Arc::new(Channels::open(ledgers, bounds.joined_max, bounds.waiters_max)?);
+        let channels = Arc::new(Channels::open(ledgers, bounds.joined_max, bounds.waiters_max)?);
         let engine = Arc::new(runtime::wasm::Engine::new(config.runtime.clone())?);
-        let packages =
-            Packages::open(root.join("chaincode"), engine, config.lifecycle.clone())?;
+        let packages = Packages::open(root.join("chaincode"), engine, config.lifecycle.clone())?;
         let lifecycle = Lifecycle::new(&config.msp.id, channels.clone(), packages);
         Ok(Self { channels, lifecycle: Arc::new(lifecycle) })
     }
@@ -204,7 +201,7 @@ async fn renew_client_roots(channels: Arc<Channels>, tls: Tls, tasks: Tasks) {
         for channel in channels.list() {
             roots.extend(channel.bundle().msps().tls_roots());
         }
-        roots.sort();
+        roots.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
         roots.dedup();
         if let Err(error) = server.set_client_roots(roots) {
             tracing::error!(%error, "TLS authorities of the channels are not usable for clients");

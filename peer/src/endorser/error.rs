@@ -44,7 +44,7 @@ pub enum Error {
     Ledger(#[from] ledger::Error),
     /// The endorsement could not be signed.
     #[error("sign endorsement")]
-    Sign(#[from] msp::keys::Error),
+    Sign(#[from] msp::Error),
     /// The proposal met a defect of this peer.
     #[error("proposal processing failed on this peer")]
     Panicked,

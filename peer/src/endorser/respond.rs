@@ -65,7 +65,7 @@ pub(super) fn answer(
     proposal: &proto::transaction::PeeledProposal,
     outcome: Outcome,
     signer: &SigningIdentity,
-) -> Result<ProposalResponse, msp::keys::Error> {
+) -> Result<ProposalResponse, msp::Error> {
     let header = &proposal.channel_header;
     let payload = payload(proposal.hash(), &proposal.chaincode, &header.tx_id, &outcome);
     let status = outcome.response.status;
@@ -82,7 +82,7 @@ pub(super) fn answer(
     Ok(answer)
 }
 
-fn endorse(payload: &[u8], signer: &SigningIdentity) -> Result<Endorsement, msp::keys::Error> {
+fn endorse(payload: &[u8], signer: &SigningIdentity) -> Result<Endorsement, msp::Error> {
     let endorser = signer.serialized().clone();
     let signature = signer.sign(&endorsed_message(payload, &endorser))?;
     Ok(Endorsement { endorser, signature })

@@ -2,8 +2,5 @@
 //! gateway's chaincode events.
 
 pub mod chaincode;
-mod deliver;
-mod private;
-mod transaction;
 
-pub use self::deliver::Service;
+mod transaction;

@@ -31,7 +31,12 @@ pub(super) fn visible(
         for namespace in &mut set.ns_pvt_rwset {
             let mut kept = Vec::new();
             for collection in std::mem::take(&mut namespace.collection_pvt_rwset) {
-                if rules.allow(&bundle, &identity, &namespace.namespace, &collection.collection_name)? {
+                if rules.allow(
+                    &bundle,
+                    &identity,
+                    &namespace.namespace,
+                    &collection.collection_name,
+                )? {
                     kept.push(collection);
                 }
             }

@@ -1,5 +1,6 @@
 //! What event streams tell about one transaction of a committed block.
 
+use prost::Message;
 use proto::common::{Block, HeaderType};
 use proto::envelope::Envelope;
 use proto::peer::{
@@ -7,7 +8,6 @@ use proto::peer::{
     FilteredTransactionActions, TxValidationCode, filtered_transaction,
 };
 use proto::transaction::Action;
-use prost::Message;
 
 /// One transaction of a committed block, with its verdict.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ impl Transaction {
     fn filtered(self) -> FilteredTransaction {
         let endorser = self.header_type() == HeaderType::EndorserTransaction as i32;
         let data = endorser.then(|| {
-            let event = self.event().map(|event| ChaincodeEvent { payload: [].as_slice().into(), ..event });
+            let event =
+                self.event().map(|event| ChaincodeEvent { payload: [].as_slice().into(), ..event });
             let chaincode_actions = event
                 .map(|event| FilteredChaincodeAction { chaincode_event: Some(event) })
                 .into_iter()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use node::grpc::Dial;
 use node::tasks::Tasks;
-use proto::gossip::gossip_client::GossipClient;
 use node::tls::CertificateDer;
+use proto::gossip::gossip_client::GossipClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -20,7 +20,7 @@ enum Error {
     #[error(transparent)]
     Connect(#[from] node::grpc::ConnectError),
     #[error("sign handshake")]
-    Sign(#[from] msp::keys::Error),
+    Sign(#[from] msp::Error),
     #[error("open stream: {0}")]
     Stream(#[from] tonic::Status),
     #[error("server shows no certificate")]
@@ -102,8 +102,8 @@ async fn dial(shared: Arc<Shared>, endpoint: &str, msp_id: String) -> Result<(),
     let own_hash = shared.tls.as_ref().map(|tls| tls.client.certificate_hash());
     // The queue is new: there is room.
     drop(sender.try_send(shared.handshake(own_hash)?));
-    let mut client = GossipClient::new(channel)
-        .max_decoding_message_size(shared.config.message_bytes_max);
+    let mut client =
+        GossipClient::new(channel).max_decoding_message_size(shared.config.message_bytes_max);
     let opening = client.gossip_stream(ReceiverStream::new(receiver));
     let inbound = tokio::time::timeout(timeout, opening).await??.into_inner();
     let session = Session { shared, sender, tls_hash: server_hash, expected: Some(msp_id) };

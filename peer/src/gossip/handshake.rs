@@ -31,9 +31,7 @@ pub(super) fn verify(
     }
     let pki_id = checked_pki_id(&conn.identity, &conn.pki_id)?;
     let identity = trust.identity(&conn.identity)?;
-    identity
-        .verify(&envelope.payload, &envelope.signature)
-        .map_err(|_| DropReason::Signature)?;
+    identity.verify(&envelope.payload, &envelope.signature).map_err(|_| DropReason::Signature)?;
     Ok(Remote { pki_id, msp_id: identity.msp_id().to_owned() })
 }
 

@@ -43,7 +43,7 @@ pub(super) fn unsigned(content: Content) -> Envelope {
 }
 
 /// A message signed by this peer.
-pub(super) fn signed(content: Content, signer: &SigningIdentity) -> Result<Envelope, msp::keys::Error> {
+pub(super) fn signed(content: Content, signer: &SigningIdentity) -> Result<Envelope, msp::Error> {
     let payload = encode(content);
     let signature = signer.sign(&payload)?;
     Ok(Envelope { payload, signature, secret_envelope: None })

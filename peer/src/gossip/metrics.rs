@@ -4,7 +4,9 @@ use node::metrics::encoding::{EncodeLabelSet, EncodeLabelValue};
 use node::metrics::{Counter, Family, Gauge, Registry};
 
 /// Why a message or a connection was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelValue, thiserror::Error)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelValue, thiserror::Error,
+)]
 pub enum DropReason {
     /// It does not decode, lacks a part, or has the wrong tag.
     #[error("malformed message")]

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use msp::SigningIdentity;
 use parking_lot::Mutex;
 use proto::gossip::gossip_message::Content;
-use proto::gossip::{AliveMessage, Chaincode, ConnEstablish, Envelope, Member, PeerTime, Properties, StateInfo};
+use proto::gossip::{
+    AliveMessage, Chaincode, ConnEstablish, Envelope, Member, PeerTime, Properties, StateInfo,
+};
 
 use super::message::{self, PkiId, channel_mac};
 
@@ -35,7 +37,7 @@ pub(super) struct Said {
 }
 
 impl Myself {
-    pub(super) fn new(signer: Arc<SigningIdentity>, endpoint: String) -> Result<Self, msp::keys::Error> {
+    pub(super) fn new(signer: Arc<SigningIdentity>, endpoint: String) -> Result<Self, msp::Error> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let myself = Self {
             pki_id: message::pki_id(signer.serialized()).unwrap_or_default(),
@@ -77,7 +79,7 @@ impl Myself {
     }
 
     /// Signs a new alive message.
-    pub(super) fn renew_alive(&self) -> Result<Envelope, msp::keys::Error> {
+    pub(super) fn renew_alive(&self) -> Result<Envelope, msp::Error> {
         let member = Member {
             endpoint: self.endpoint.clone(),
             metadata: Bytes::new(),
@@ -99,13 +101,14 @@ impl Myself {
         channel: &str,
         height: u64,
         chaincodes: BTreeMap<String, String>,
-    ) -> Result<Option<Envelope>, msp::keys::Error> {
+    ) -> Result<Option<Envelope>, msp::Error> {
         let known = self.state(channel);
         let news = known.is_none_or(|said| said.height != height || said.chaincodes != chaincodes);
         if !news {
             return Ok(None);
         }
-        let envelope = message::signed(self.state_info(channel, height, &chaincodes), &self.signer)?;
+        let envelope =
+            message::signed(self.state_info(channel, height, &chaincodes), &self.signer)?;
         let said = Said { height, chaincodes, envelope: envelope.clone() };
         self.states.lock().insert(channel.to_owned(), said);
         Ok(Some(envelope))
@@ -136,7 +139,7 @@ impl Myself {
 
     /// The signed first message of a stream; `tls_hash` is that of the certificate this peer shows
     /// on it, empty without TLS.
-    pub(super) fn handshake(&self, tls_hash: &[u8]) -> Result<Envelope, msp::keys::Error> {
+    pub(super) fn handshake(&self, tls_hash: &[u8]) -> Result<Envelope, msp::Error> {
         let content = Content::Conn(ConnEstablish {
             pki_id: self.pki_id_bytes(),
             identity: self.identity().clone(),

@@ -96,9 +96,7 @@ fn take_alive(
     if !shared.trust.acquainted(shared.myself.msp_id(), identity.msp_id()) {
         return Err(DropReason::Untrusted);
     }
-    identity
-        .verify(&envelope.payload, &envelope.signature)
-        .map_err(|_| DropReason::Signature)?;
+    identity.verify(&envelope.payload, &envelope.signature).map_err(|_| DropReason::Signature)?;
     let alive = Alive {
         pki_id,
         msp_id: identity.msp_id().to_owned(),
@@ -131,9 +129,7 @@ fn take_state(shared: &Shared, envelope: &Envelope, info: &StateInfo) -> Result<
     };
     let identity = shared.trust.identity(&identity_bytes)?;
     let channel = find_channel(shared, &pki_id, &info.channel_mac, identity.msp_id())?;
-    identity
-        .verify(&envelope.payload, &envelope.signature)
-        .map_err(|_| DropReason::Signature)?;
+    identity.verify(&envelope.payload, &envelope.signature).map_err(|_| DropReason::Signature)?;
     if properties.left_channel {
         shared.table.lock().leave(&pki_id, &channel);
         return Ok(());
@@ -175,7 +171,8 @@ fn membership(shared: &Shared, remote: &Remote) -> Envelope {
         .living()
         .map(|entry| (entry.alive.msp_id.clone(), entry.alive.envelope.clone()))
         .collect();
-    let known = others.into_iter().filter(|(msp_id, _)| shared.trust.acquainted(&remote.msp_id, msp_id));
+    let known =
+        others.into_iter().filter(|(msp_id, _)| shared.trust.acquainted(&remote.msp_id, msp_id));
     alive.extend(known.map(|(_, envelope)| envelope));
     message::unsigned(Content::MemRes(MembershipResponse { alive, dead: Vec::new() }))
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use msp::SigningIdentity;
 use node::tasks::Tasks;
+use node::tls::CertificateDer;
 use node::tls::ClientTls;
 use parking_lot::Mutex;
 use proto::gossip::gossip_message::Content;
 use proto::gossip::{Envelope, MembershipRequest};
-use node::tls::CertificateDer;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connections::Connections;
@@ -53,6 +53,12 @@ pub struct Dependencies {
     pub metrics: Metrics,
 }
 
+impl std::fmt::Debug for Dependencies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dependencies").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
 pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) myself: Myself,
@@ -81,7 +87,7 @@ pub struct Gossip {
 
 impl Gossip {
     /// Begins to gossip.
-    pub fn start(config: Config, with: Dependencies, tasks: &Tasks) -> Result<Self, msp::keys::Error> {
+    pub fn start(config: Config, with: Dependencies, tasks: &Tasks) -> Result<Self, msp::Error> {
         let shared = Arc::new(Shared {
             myself: Myself::new(with.signer, with.endpoint)?,
             trust: with.trust,
@@ -157,7 +163,9 @@ impl Membership for Gossip {
         }
         drop(table);
         peers.retain(|peer| {
-            channel.is_empty() || peer.is_local || self.shared.trust.in_channel(&peer.msp_id, channel)
+            channel.is_empty()
+                || peer.is_local
+                || self.shared.trust.in_channel(&peer.msp_id, channel)
         });
         peers
     }
@@ -166,13 +174,16 @@ impl Membership for Gossip {
 async fn rounds(shared: Arc<Shared>, tasks: Tasks) {
     let cancelled = tasks.cancelled();
     tokio::pin!(cancelled);
-    let [mut alive, mut news, mut missing] =
-        [shared.config.alive_interval, shared.config.news_interval, shared.config.reconnect_interval]
-            .map(|period| {
-                let mut ticks = interval(period.max(std::time::Duration::from_millis(10)));
-                ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-                ticks
-            });
+    let [mut alive, mut news, mut missing] = [
+        shared.config.alive_interval,
+        shared.config.news_interval,
+        shared.config.reconnect_interval,
+    ]
+    .map(|period| {
+        let mut ticks = interval(period.max(std::time::Duration::from_millis(10)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ticks
+    });
     loop {
         tokio::select! {
             () = &mut cancelled => return,
@@ -192,7 +203,7 @@ async fn rounds(shared: Arc<Shared>, tasks: Tasks) {
 }
 
 impl Shared {
-    pub(super) fn handshake(&self, tls_hash: Option<[u8; 32]>) -> Result<Envelope, msp::keys::Error> {
+    pub(super) fn handshake(&self, tls_hash: Option<[u8; 32]>) -> Result<Envelope, msp::Error> {
         self.myself.handshake(tls_hash.as_ref().map_or(&[], |hash| hash.as_slice()))
     }
 

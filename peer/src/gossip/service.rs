@@ -30,7 +30,8 @@ impl Service {
     pub fn server(gossip: &Gossip, tasks: &Tasks) -> GossipServer<Self> {
         let shared = gossip.shared().clone();
         let bytes_max = shared.config.message_bytes_max;
-        GossipServer::new(Self { shared, tasks: tasks.clone() }).max_decoding_message_size(bytes_max)
+        GossipServer::new(Self { shared, tasks: tasks.clone() })
+            .max_decoding_message_size(bytes_max)
     }
 }
 

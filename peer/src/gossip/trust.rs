@@ -75,10 +75,10 @@ impl Trust {
         }
         for channel in self.channels.list() {
             if let Some(msp) = channel.bundle().msps().msp(msp_id) {
-                roots.extend(msp.tls_roots());
+                roots.extend(msp.tls_roots().iter().cloned());
             }
         }
-        roots.sort();
+        roots.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
         roots.dedup();
         roots
     }

@@ -21,7 +21,7 @@ impl PublicView<'_> {
     pub(super) fn names(&self, namespace: &str) -> Result<Vec<String>, Error> {
         let prefix = metadata_key(namespace, "");
         let mut names = Vec::new();
-        for entry in self.0.range(NAMESPACE, &prefix, &end_of(&prefix))? {
+        for entry in self.0.range(NAMESPACE, &prefix, &end_of(&prefix)) {
             let (key, _) = entry?;
             names.push(key.strip_prefix(&prefix).unwrap_or_default().to_owned());
         }

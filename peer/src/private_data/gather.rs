@@ -59,7 +59,11 @@ pub fn gather(
 
 /// The write sets of a transaction that match their hashes. Endorsements of one transaction may
 /// have left several.
-fn pick(ledger: &Ledger, tx_id: &str, wanted: &[&PrivateWrite]) -> Result<TxPvtReadWriteSet, Error> {
+fn pick(
+    ledger: &Ledger,
+    tx_id: &str,
+    wanted: &[&PrivateWrite],
+) -> Result<TxPvtReadWriteSet, Error> {
     let entries = ledger.transient_store().get(tx_id)?;
     let mut namespaces = BTreeMap::<&str, Vec<CollectionPvtReadWriteSet>>::new();
     for write in wanted {

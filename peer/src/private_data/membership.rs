@@ -7,8 +7,8 @@ use msp::Identity;
 use proto::peer::StaticCollectionConfig;
 use proto::peer::collection_policy_config::Payload;
 
-use crate::lifecycle::definitions::{self, implicit_organization};
 use crate::lifecycle;
+use crate::lifecycle::definitions::{self, implicit_organization};
 
 /// This peer, asked about collections.
 #[derive(Debug, Clone)]

@@ -36,9 +36,9 @@ impl Qscc {
         authorize(context, function, &channel)?;
         let ledger = channel.ledger();
         if function == "GetChainInfo" {
-            let info = ledger.info().map_err(|error| {
-                format!("Failed to get block info with error {error}")
-            })?;
+            let info = ledger
+                .info()
+                .map_err(|error| format!("Failed to get block info with error {error}"))?;
             return Ok(info.encode_to_vec().into());
         }
         let [argument, ..] = rest else {
@@ -61,7 +61,11 @@ impl SystemChaincode for Qscc {
 fn authorize(context: &Context<'_>, function: &str, channel: &Channel) -> Result<(), String> {
     let known = matches!(
         function,
-        "GetChainInfo" | "GetBlockByNumber" | "GetBlockByHash" | "GetTransactionByID" | "GetBlockByTxID"
+        "GetChainInfo"
+            | "GetBlockByNumber"
+            | "GetBlockByHash"
+            | "GetTransactionByID"
+            | "GetBlockByTxID"
     );
     if !known {
         return Err(format!("Requested function {function} not found."));
@@ -93,7 +97,8 @@ fn query(ledger: &Ledger, function: &str, argument: &Bytes) -> Result<Bytes, Str
 }
 
 fn transaction(ledger: &Ledger, tx_id: &str) -> Result<Bytes, String> {
-    let failed = |error: String| format!("Failed to get transaction with id {tx_id}, error {error}");
+    let failed =
+        |error: String| format!("Failed to get transaction with id {tx_id}, error {error}");
     let record = ledger
         .transaction(tx_id)
         .map_err(|error| failed(error.to_string()))?

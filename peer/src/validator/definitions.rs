@@ -88,9 +88,9 @@ impl Rules {
         match config.map(|config| config.endorsement_policy.as_ref()) {
             None => Unsatisfiable,
             Some(None) => Chaincode,
-            Some(Some(policy)) => policies
-                .application(&policy.encode_to_vec().into())
-                .map_or(Unsatisfiable, Own),
+            Some(Some(policy)) => {
+                policies.application(&policy.encode_to_vec().into()).map_or(Unsatisfiable, Own)
+            }
         }
     }
 }

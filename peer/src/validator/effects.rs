@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use prost::Message;
 use proto::kvrwset::{HashedRwSet, KvrwSet};
-use proto::peer::{ChaincodeAction, ChaincodeEvent, ChaincodeHeaderExtension, TxValidationCode as Code};
+use proto::peer::{
+    ChaincodeAction, ChaincodeEvent, ChaincodeHeaderExtension, TxValidationCode as Code,
+};
 use proto::rwset::{CollectionHashedReadWriteSet, NsReadWriteSet, TxReadWriteSet};
 use proto::transaction::Action;
-use prost::Message;
 
 /// The checked content of an endorsed transaction.
 #[derive(Debug)]
@@ -54,15 +56,14 @@ pub(super) struct HashedWrites {
 impl Effects {
     /// Reads the content of `action`; `extension` is that of the envelope's channel header.
     pub(super) fn parse(extension: Bytes, action: &Action) -> Result<Self, Code> {
-        let extension = ChaincodeHeaderExtension::decode(extension)
-            .map_err(|_| Code::BadHeaderExtension)?;
+        let extension =
+            ChaincodeHeaderExtension::decode(extension).map_err(|_| Code::BadHeaderExtension)?;
         if action.response_payload.extension.is_empty() {
             return Err(Code::BadResponsePayload);
         }
         let result = action.chaincode_action().map_err(|_| Code::BadResponsePayload)?;
-        let sets = TxReadWriteSet::decode(result.results.clone())
-            .map_err(|_| Code::BadRwset)?
-            .ns_rwset;
+        let sets =
+            TxReadWriteSet::decode(result.results.clone()).map_err(|_| Code::BadRwset)?.ns_rwset;
         let parsed: Vec<Writes> = sets.iter().map(Writes::parse).collect::<Result<_, _>>()?;
         let chaincode = chaincode_name(extension, &result)?;
         check_event(&result, &chaincode)?;
@@ -84,9 +85,8 @@ fn chaincode_name(
 ) -> Result<String, Code> {
     let invoked = extension.chaincode_id.ok_or(Code::InvalidOtherReason)?;
     let executed = result.chaincode_id.as_ref().ok_or(Code::InvalidOtherReason)?;
-    let agree = !invoked.name.is_empty()
-        && invoked.name == executed.name
-        && !executed.version.is_empty();
+    let agree =
+        !invoked.name.is_empty() && invoked.name == executed.name && !executed.version.is_empty();
     if agree { Ok(invoked.name) } else { Err(Code::InvalidChaincode) }
 }
 
@@ -100,7 +100,8 @@ fn check_event(result: &ChaincodeAction, chaincode: &str) -> Result<(), Code> {
 }
 
 fn private_writes(set: &NsReadWriteSet) -> impl Iterator<Item = PrivateWrite> {
-    let announced = |collection: &&CollectionHashedReadWriteSet| !collection.pvt_rwset_hash.is_empty();
+    let announced =
+        |collection: &&CollectionHashedReadWriteSet| !collection.pvt_rwset_hash.is_empty();
     set.collection_hashed_rwset.iter().filter(announced).map(|collection| PrivateWrite {
         namespace: set.namespace.clone(),
         collection: collection.collection_name.clone(),
@@ -130,8 +131,8 @@ impl Writes {
         keys.extend(public.writes.into_iter().map(|write| write.key));
         let mut collections = BTreeMap::<_, HashedWrites>::new();
         for collection in &set.collection_hashed_rwset {
-            let hashed = HashedRwSet::decode(collection.hashed_rwset.clone())
-                .map_err(|_| Code::BadRwset)?;
+            let hashed =
+                HashedRwSet::decode(collection.hashed_rwset.clone()).map_err(|_| Code::BadRwset)?;
             let writes = HashedWrites::new(hashed);
             if !writes.keys.is_empty() {
                 let all = collections.entry(collection.collection_name.clone()).or_default();

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use channel::Bundle;
+use prost::Message;
 use proto::common::ConfigEnvelope;
 use proto::peer::TxValidationCode as Code;
-use prost::Message;
 use rayon::prelude::*;
 
 use super::definitions::Definitions;
@@ -26,7 +26,11 @@ pub struct Verdict {
 
 /// Judges a prepared block by the state `before` it. `policies` must be those of the configuration
 /// the block was prepared with.
-pub fn judge(prepared: &Prepared, before: &Before<'_>, policies: &Policies) -> Result<Verdict, Halt> {
+pub fn judge(
+    prepared: &Prepared,
+    before: &Before<'_>,
+    policies: &Policies,
+) -> Result<Verdict, Halt> {
     let bundle = apply_config(prepared)?;
     let judge = Judge::new(prepared, before, policies);
     let outcomes = judge.outcomes()?;
@@ -42,8 +46,8 @@ fn apply_config(prepared: &Prepared) -> Result<Option<Arc<Bundle>>, Halt> {
     for (index, transaction) in prepared.transactions.iter().enumerate() {
         if let Ok(Content::Config(bytes)) = &transaction.content {
             let current = next.as_ref().unwrap_or(&prepared.bundle);
-            let applied = next_bundle(current, bytes)
-                .map_err(|reason| Halt::Config { index, reason })?;
+            let applied =
+                next_bundle(current, bytes).map_err(|reason| Halt::Config { index, reason })?;
             next = Some(Arc::new(applied));
         }
     }
@@ -214,11 +218,9 @@ fn changes(prepared: &Prepared) -> BTreeMap<Key<'_>, Vec<usize>> {
 fn keys(endorsed: &Endorsed) -> impl Iterator<Item = Key<'_>> {
     let writes = endorsed.effects.as_ref().map(|effects| &effects.writes).into_iter().flatten();
     writes.flat_map(|(namespace, writes)| {
-        let public = writes
-            .keys
-            .iter()
-            .map(|key| Key { namespace, collection: None, key: key.as_bytes() });
-        let hashed = writes.collections.iter().flat_map(|(collection, hashed)| {
+        let public =
+            writes.keys.iter().map(|key| Key { namespace, collection: None, key: key.as_bytes() });
+        let hashed = writes.collections.iter().flat_map(move |(collection, hashed)| {
             let collection = Some(collection.as_str());
             hashed.keys.iter().map(move |key| Key { namespace, collection, key })
         });
@@ -230,7 +232,8 @@ fn keys(endorsed: &Endorsed) -> impl Iterator<Item = Key<'_>> {
 fn mark_repeated(prepared: &Prepared, codes: &mut [Code]) {
     let mut seen = BTreeSet::new();
     for (transaction, code) in prepared.transactions.iter().zip(codes) {
-        let counts = *code == Code::Valid && matches!(transaction.content, Ok(Content::Endorsed(_)));
+        let counts =
+            *code == Code::Valid && matches!(transaction.content, Ok(Content::Endorsed(_)));
         if counts && !seen.insert(transaction.tx_id.as_str()) {
             *code = Code::DuplicateTxid;
         }

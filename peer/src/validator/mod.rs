@@ -17,9 +17,6 @@ mod policies;
 mod prepare;
 mod syntax;
 
-#[cfg(test)]
-mod tests;
-
 pub use before::Before;
 pub use effects::PrivateWrite;
 pub use judge::{Verdict, check_capabilities, judge};
@@ -34,7 +31,9 @@ pub enum Halt {
     #[error("read the ledger")]
     Ledger(#[from] ledger::Error),
     /// A definition names a validation plugin this peer does not have.
-    #[error("chaincode {chaincode} needs validation plugin {plugin}, which this peer does not have")]
+    #[error(
+        "chaincode {chaincode} needs validation plugin {plugin}, which this peer does not have"
+    )]
     Plugin {
         /// Name of the chaincode.
         chaincode: String,

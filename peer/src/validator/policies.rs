@@ -7,8 +7,8 @@ use bytes::Bytes;
 use channel::{Bundle, Policy};
 use lru::LruCache;
 use parking_lot::Mutex;
-use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy};
 use prost::Message;
+use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy};
 
 /// Compiled policies kept per configuration.
 const COMPILED_MAX: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -34,7 +34,9 @@ enum Form {
 
 impl std::fmt::Debug for Policies {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policies").field("sequence", &self.bundle.sequence()).finish_non_exhaustive()
+        f.debug_struct("Policies")
+            .field("sequence", &self.bundle.sequence())
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +113,8 @@ impl Policies {
 }
 
 fn majority_of_members(msp_ids: &[&str]) -> SignaturePolicyEnvelope {
-    let signed_by = |index| SignaturePolicy { r#type: Some(signature_policy::Type::SignedBy(index)) };
+    let signed_by =
+        |index| SignaturePolicy { r#type: Some(signature_policy::Type::SignedBy(index)) };
     let rules: Vec<_> = (0..).take(msp_ids.len()).map(signed_by).collect();
     let n = i32::try_from(msp_ids.len() / 2 + 1).unwrap_or(i32::MAX);
     let gate = signature_policy::NOutOf { n, rules };

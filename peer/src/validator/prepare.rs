@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use channel::policy::verified_identities;
 use channel::{Bundle, SignedData};
-use bytes::Bytes;
 use msp::Identity;
 use proto::common::Block;
 use proto::peer::TxValidationCode as Code;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use channel::Bundle;
+use prost::Message;
 use proto::common::{Envelope as Raw, HeaderType, Payload};
 use proto::envelope::{Envelope, Error, peel_header};
 use proto::peer::TxValidationCode as Code;
 use proto::transaction::{Action, tx_id};
-use prost::Message;
 
 /// An envelope that passed the first stage.
 #[derive(Debug)]
@@ -73,9 +73,8 @@ fn check_envelope(envelope: Envelope, bundle: &Bundle) -> Result<Checked, Code> 
 fn check_headers(envelope: &Envelope) -> Result<HeaderType, Code> {
     let kind = match HeaderType::try_from(envelope.channel_header.r#type) {
         Ok(
-            kind @ (HeaderType::EndorserTransaction
-            | HeaderType::Config
-            | HeaderType::ConfigUpdate),
+            kind
+            @ (HeaderType::EndorserTransaction | HeaderType::Config | HeaderType::ConfigUpdate),
         ) => kind,
         _ => return Err(Code::BadCommonHeader),
     };
@@ -92,10 +91,8 @@ fn check_creator(envelope: &Envelope, bundle: &Bundle) -> Result<(), Code> {
     if envelope.signature.is_empty() || envelope.channel_header.channel_id != bundle.channel_id() {
         return Err(refused);
     }
-    let creator = bundle
-        .msps()
-        .deserialize(&envelope.signature_header.creator)
-        .map_err(|_| refused)?;
+    let creator =
+        bundle.msps().deserialize(&envelope.signature_header.creator).map_err(|_| refused)?;
     creator.validate().map_err(|_| refused)?;
     creator.verify(&envelope.payload, &envelope.signature).map_err(|_| refused)
 }
@@ -106,10 +103,7 @@ fn check_endorsed(envelope: Envelope) -> Result<Checked, Code> {
         return Err(Code::BadProposalTxid);
     }
     let action = parse_action(&envelope).map_err(|_| Code::InvalidEndorserTransaction)?;
-    Ok(Checked::Endorsed {
-        extension: envelope.channel_header.extension,
-        action: Box::new(action),
-    })
+    Ok(Checked::Endorsed { extension: envelope.channel_header.extension, action: Box::new(action) })
 }
 
 /// The action's own header counts for the proposal hash; its creator need not be the envelope's.

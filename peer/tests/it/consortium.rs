@@ -102,11 +102,7 @@ fn template(name: &str, usage: Usage, units: Vec<String>) -> Template {
 
 /// The first block of a channel of `users`, ordered by `orderer`. Each user may come with anchor
 /// peers.
-pub fn genesis(
-    channel: &str,
-    orderer: &Org,
-    users: &[(&Org, Vec<(String, u16)>)],
-) -> Block {
+pub fn genesis(channel: &str, orderer: &Org, users: &[(&Org, Vec<(String, u16)>)]) -> Block {
     let mut profile = Profile::new(channel);
     let mut ordering = Organization::ordering("Orderers", &orderer.msp_id, orderer.config());
     ordering.endpoints = vec!["localhost:7050".into()];

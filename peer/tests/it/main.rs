@@ -1,7 +1,6 @@
 //! The peer's tests over several modules.
 
 mod consortium;
-mod membership;
 mod recording;
 mod replay;
 mod system;

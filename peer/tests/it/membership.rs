@@ -83,8 +83,7 @@ fn msp_ids(node: &Node, channel: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peers_find_each_other_and_notice_who_is_gone() {
     let tasks = Tasks::new();
-    let [one, two, three, orderer] =
-        ["Org1MSP", "Org2MSP", "Org3MSP", "OrdererMSP"].map(Org::new);
+    let [one, two, three, orderer] = ["Org1MSP", "Org2MSP", "Org3MSP", "OrdererMSP"].map(Org::new);
     let first = start(&one, &tasks).await;
     let second = start(&two, &tasks).await;
     let gone = tasks.child();
@@ -181,8 +180,7 @@ fn handshake(signer: &SigningIdentity, tls_hash: &[u8]) -> Envelope {
 
 /// An alive message about `whom`, signed by `by`.
 fn alive(whom: &SigningIdentity, by: &SigningIdentity, endpoint: &str) -> Envelope {
-    let member =
-        Member { endpoint: endpoint.into(), pki_id: pki_id(whom), ..Default::default() };
+    let member = Member { endpoint: endpoint.into(), pki_id: pki_id(whom), ..Default::default() };
     let content = AliveMessage {
         membership: Some(member),
         timestamp: Some(PeerTime { inc_num: u64::MAX, seq_num: 1 }),
@@ -220,10 +218,8 @@ async fn hostile_peers_are_dropped_and_counted() {
     assert_eq!(metrics.dropped(DropReason::Untrusted), 2);
 
     let mut hostile = Hostile::connect(&target, &one, &two).await;
-    let forged = Envelope {
-        signature: stranger.sign(b"x").unwrap(),
-        ..handshake(&peer, &hostile.own_hash)
-    };
+    let forged =
+        Envelope { signature: stranger.sign(b"x").unwrap(), ..handshake(&peer, &hostile.own_hash) };
     hostile.send(forged).await;
     assert!(hostile.is_cut().await);
     assert!(counted(DropReason::Signature));

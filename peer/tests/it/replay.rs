@@ -125,7 +125,11 @@ fn compare_state(view: &View, expected: &[(String, Vec<Entry>)]) {
         if let Some((namespace, collection)) = name.split_once("$$h") {
             for entry in entries {
                 let found = view.hash(namespace, collection, &entry.key).unwrap();
-                assert_eq!(found.map(|found| held(&entry.key, found)).as_ref(), Some(entry), "{name}");
+                assert_eq!(
+                    found.map(|found| held(&entry.key, found)).as_ref(),
+                    Some(entry),
+                    "{name}"
+                );
             }
             continue;
         }

@@ -73,11 +73,12 @@ fn channels_are_joined_by_administrators_and_once() {
     let peer = Peer::new(&one);
     let cscc = Cscc::new(peer.channels.clone());
     let (admin, client) = (one.identity("admin", "admin"), one.identity("user", "client"));
+    let stranger = foreign.identity("admin", "admin");
     let block = genesis("care", &orderer, &[(&one, vec![])]);
     let bytes = block.encode_to_vec();
     let join = |caller, bytes: &[u8]| peer.call(&cscc, caller, &[b"JoinChain", bytes]);
     refused(&join(&client, &bytes), "access denied for [JoinChain][]");
-    refused(&join(&foreign.identity("admin", "admin"), &bytes), "access denied for [JoinChain][]");
+    refused(&join(&stranger, &bytes), "access denied for [JoinChain][]");
     refused(&join(&admin, b"\xff"), "Failed to reconstruct the genesis block");
     refused(&join(&admin, b""), "Incorrect number of arguments");
     let mut later = block.clone();

@@ -16,8 +16,8 @@ use peer::private_data::Member;
 use peer::validator::Prepared;
 use prost::Message;
 use proto::common::HeaderType;
-use proto::peer::{ChaincodeEvent, ChaincodeHeaderExtension, ChaincodeId};
 use proto::peer::TxValidationCode::{self, *};
+use proto::peer::{ChaincodeEvent, ChaincodeHeaderExtension, ChaincodeId};
 use tempfile::TempDir;
 
 use crate::consortium::{Org, genesis};
