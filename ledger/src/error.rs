@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{block_store, private_data, segments, state};
+use crate::{block_store, private_data, state};
 
 /// Why the ledger could not do what it was asked to. An I/O error is never an empty answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,10 +18,10 @@ pub enum Error {
     #[error("private data")]
     Private(#[from] private_data::Error),
     /// An index other than the state failed.
-    #[error("index in {}", dir.display())]
-    Index {
-        /// Folder of the index.
-        dir: PathBuf,
+    #[error("{name} index")]
+    Database {
+        /// Which index.
+        name: &'static str,
         /// What it said.
         #[source]
         source: sled::Error,
@@ -59,26 +59,10 @@ pub enum Error {
         /// Codes given.
         codes: usize,
     },
-    /// A transaction found valid by its validator does not decode.
-    #[error("block {block}, transaction {index}: {part} of a stored transaction does not decode")]
-    Transaction {
-        /// Number of the block.
-        block: u64,
-        /// Position of the transaction.
-        index: u32,
-        /// What does not decode.
-        part: &'static str,
-    },
     /// History is switched off in the configuration.
     #[error("the history of keys is not kept on this peer")]
     NoHistory,
     /// An earlier commit failed half-way; what is in memory may not be what is on disk.
     #[error("channel {0} refuses commits after an earlier failure; restart the node")]
     Failed(String),
-}
-
-impl From<segments::Error> for Error {
-    fn from(error: segments::Error) -> Self {
-        Self::Blocks(error.into())
-    }
 }

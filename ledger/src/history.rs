@@ -1,6 +1,19 @@
 //! The history of keys: which transactions wrote them.
+//!
+//! The index holds positions only; values are read back from the blocks.
 
 use bytes::Bytes;
+use prost::encoding::encode_varint;
+use proto::block;
+use proto::common::Block;
+use proto::envelope::Envelope;
+use sled::{Batch, Db, Tree};
+
+use crate::Error;
+use crate::block_store::BlockStore;
+use crate::rwset::{self, TxRwSet};
+use crate::state::StateKey;
+use crate::transaction::Parsed;
 
 /// A transaction in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,4 +37,129 @@ pub struct Modification {
     pub timestamp: Option<prost_types::Timestamp>,
     /// Whether the key was deleted.
     pub is_delete: bool,
+}
+
+/// Key of the savepoint. The key of an entry begins with the length of the state key.
+const SAVEPOINT: &[u8] = b"";
+
+#[derive(Debug)]
+pub(crate) struct History {
+    tree: Tree,
+}
+
+impl History {
+    pub(crate) fn open(db: &Db) -> Result<Self, sled::Error> {
+        Ok(Self { tree: db.open_tree("history")? })
+    }
+
+    /// The newest block in the index.
+    pub(crate) fn savepoint(&self) -> Result<Option<u64>, sled::Error> {
+        let found = self.tree.get(SAVEPOINT)?;
+        let number =
+            found.and_then(|bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?)));
+        Ok(number)
+    }
+
+    /// Adds the public writes of a block's valid transactions.
+    pub(crate) fn apply(&self, number: u64, transactions: &[Parsed]) -> Result<(), sled::Error> {
+        let mut batch = Batch::default();
+        for (tx, parsed) in (0u32..).zip(transactions) {
+            for set in parsed.endorsed().into_iter().flat_map(|set| &set.namespaces) {
+                for write in &set.public.writes {
+                    let mut key = prefix(&set.namespace, &write.key);
+                    push(&mut key, Position { block: number, tx });
+                    batch.insert(key, &[]);
+                }
+            }
+        }
+        batch.insert(SAVEPOINT, &number.to_be_bytes());
+        self.tree.apply_batch(batch)
+    }
+
+    pub(crate) fn clear(&self) -> Result<(), sled::Error> {
+        self.tree.remove(SAVEPOINT)?;
+        self.tree.flush()?;
+        self.tree.clear()
+    }
+
+    /// Positions of the writes of a key, newest first, older than `before`.
+    fn positions(
+        &self,
+        namespace: &str,
+        key: &str,
+        before: Position,
+    ) -> impl Iterator<Item = Result<Position, Error>> + use<> {
+        let start = prefix(namespace, key);
+        let length = start.len();
+        let mut end = start.clone();
+        push(&mut end, before);
+        self.tree.range(start..end).keys().rev().map(move |found| {
+            let found = found.map_err(|_| Error::DamagedIndex("history"))?;
+            found.get(length..).and_then(position).ok_or(Error::DamagedIndex("history"))
+        })
+    }
+
+    /// Writes of a key, newest first: at most `limit`, older than `before`.
+    pub(crate) fn list(
+        &self,
+        blocks: &BlockStore,
+        namespace: &str,
+        key: &str,
+        before: Position,
+        limit: usize,
+    ) -> Result<Vec<Modification>, Error> {
+        let mut found = Vec::new();
+        let mut block: Option<Block> = None;
+        for position in self.positions(namespace, key, before).take(limit) {
+            let position = position?;
+            if block.as_ref().is_none_or(|it| block::number(it) != position.block) {
+                block = blocks.block(position.block)?;
+            }
+            let envelopes = block.as_ref().map(block::envelopes).unwrap_or_default();
+            let envelope = envelopes.get(position.tx as usize);
+            let modification =
+                envelope.and_then(|envelope| modification(envelope, namespace, key, position));
+            found.push(modification.ok_or(Error::DamagedIndex("history"))?);
+        }
+        Ok(found)
+    }
+}
+
+fn prefix(namespace: &str, key: &str) -> Vec<u8> {
+    let key = StateKey::public(namespace, key);
+    let mut out = Vec::with_capacity(key.as_bytes().len() + 16);
+    encode_varint(key.as_bytes().len() as u64, &mut out);
+    out.extend_from_slice(key.as_bytes());
+    out
+}
+
+fn push(key: &mut Vec<u8>, position: Position) {
+    key.extend_from_slice(&position.block.to_be_bytes());
+    key.extend_from_slice(&position.tx.to_be_bytes());
+}
+
+fn position(bytes: &[u8]) -> Option<Position> {
+    let (block, tx) = bytes.split_first_chunk::<8>()?;
+    let tx = u32::from_be_bytes(tx.try_into().ok()?);
+    Some(Position { block: u64::from_be_bytes(*block), tx })
+}
+
+fn modification(
+    envelope: &Bytes,
+    namespace: &str,
+    key: &str,
+    position: Position,
+) -> Option<Modification> {
+    let envelope = Envelope::parse(envelope.clone()).ok()?;
+    let action = proto::transaction::Action::parse(envelope.data).ok()?;
+    let set = TxRwSet::decode(action.chaincode_action().ok()?.results).ok()?;
+    let mut writes = set.namespaces.iter().filter(|set| set.namespace == namespace);
+    let write = writes.find_map(|set| set.public.writes.iter().find(|write| write.key == key))?;
+    Some(Modification {
+        position,
+        tx_id: envelope.channel_header.tx_id,
+        value: write.value.clone(),
+        timestamp: envelope.channel_header.timestamp,
+        is_delete: rwset::is_delete(write),
+    })
 }

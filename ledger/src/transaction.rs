@@ -1,7 +1,11 @@
-//! Transactions as they stand in blocks.
+//! Transactions as they stand in blocks, decoded as far as the ledger needs them.
 
 use bytes::Bytes;
-use proto::transaction::TxValidationCode;
+use proto::common::HeaderType;
+use proto::envelope::Envelope;
+use proto::transaction::{self, TxValidationCode};
+
+use crate::rwset::TxRwSet;
 
 /// A transaction of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,4 +18,110 @@ pub struct TransactionRecord {
     pub block: u64,
     /// Position in the block.
     pub index: u32,
+}
+
+/// Key of the channel configuration, in the empty namespace.
+pub(crate) const CONFIG_KEY: &str = "CHANNEL_CONFIG_ENV_BYTES";
+
+/// What a transaction of a block does to the state.
+#[derive(Debug, Clone)]
+pub(crate) enum Action {
+    /// Nothing, or the transaction is invalid.
+    None,
+    /// It replaces the channel configuration by this `ConfigEnvelope`.
+    Config(Bytes),
+    /// It reads and writes what its endorsers signed.
+    Endorsed(TxRwSet),
+}
+
+/// A transaction of a block.
+#[derive(Debug, Clone)]
+pub(crate) struct Parsed {
+    /// Id under which it is indexed.
+    pub(crate) indexed_id: Option<String>,
+    /// What it does if it is valid.
+    pub(crate) action: Action,
+    /// What it would do to private collections if it were valid; only looked at if private data
+    /// came with it.
+    pub(crate) invalid: Option<TxRwSet>,
+}
+
+impl Parsed {
+    /// Decodes a transaction. A code that says valid is replaced if the transaction cannot be
+    /// applied. The sets of an invalid transaction are decoded `with_private` data only.
+    pub(crate) fn new(bytes: &Bytes, code: &mut TxValidationCode, with_private: bool) -> Self {
+        let mut parsed = Self { indexed_id: None, action: Action::None, invalid: None };
+        let Ok(envelope) = Envelope::parse(bytes.clone()) else { return parsed };
+        parsed.indexed_id = Some(indexed_id(&envelope));
+        let is_valid = *code == TxValidationCode::Valid;
+        let kind = envelope.channel_header.r#type;
+        if kind == HeaderType::Config as i32 && is_valid {
+            parsed.action = Action::Config(envelope.data);
+        } else if kind == HeaderType::EndorserTransaction as i32 && (is_valid || with_private) {
+            match results(envelope.data) {
+                Ok(set) if is_valid => parsed.action = Action::Endorsed(set),
+                Ok(set) => parsed.invalid = Some(set),
+                Err(reason) if is_valid => *code = reason,
+                Err(_) => {}
+            }
+        }
+        parsed
+    }
+
+    /// What it does, or would do if it were valid, to private collections.
+    pub(crate) fn collections(&self) -> Option<&TxRwSet> {
+        match &self.action {
+            Action::Endorsed(set) => Some(set),
+            _ => self.invalid.as_ref(),
+        }
+    }
+
+    /// The endorsed sets of a valid transaction.
+    pub(crate) fn endorsed(&self) -> Option<&TxRwSet> {
+        match &self.action {
+            Action::Endorsed(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    /// Takes note that the transaction turned out to be invalid.
+    pub(crate) fn invalidate(&mut self) {
+        if let Action::Endorsed(set) = std::mem::replace(&mut self.action, Action::None) {
+            self.invalid = Some(set);
+        }
+    }
+}
+
+/// The id under which an envelope is indexed: that of its channel header or, if the header has
+/// none (config updates made by orderers), the hash of nonce and creator.
+pub(crate) fn indexed_id(envelope: &Envelope) -> String {
+    let id = &envelope.channel_header.tx_id;
+    if !id.is_empty() {
+        return id.clone();
+    }
+    let header = &envelope.signature_header;
+    transaction::tx_id(&header.nonce, &header.creator)
+}
+
+fn results(data: Bytes) -> Result<TxRwSet, TxValidationCode> {
+    let action = transaction::Action::parse(data)
+        .and_then(|action| action.chaincode_action())
+        .map_err(|_| TxValidationCode::NilTxaction)?;
+    TxRwSet::decode(action.results).map_err(|_| TxValidationCode::InvalidOtherReason)
+}
+
+/// Decodes the transactions of a block; there is a code for each.
+pub(crate) fn parse_all(
+    envelopes: &[Bytes],
+    codes: &mut [TxValidationCode],
+    with_private: impl Fn(u32) -> bool,
+) -> Vec<Parsed> {
+    let each = (0u32..).zip(envelopes.iter().zip(codes));
+    each.map(|(index, (bytes, code))| Parsed::new(bytes, code, with_private(index))).collect()
+}
+
+/// The codes a peer recorded in a block, one byte each.
+pub(crate) fn recorded_codes(filter: &[u8]) -> Vec<TxValidationCode> {
+    let code = |byte: &u8| TxValidationCode::try_from(i32::from(*byte));
+    filter.iter().map(|byte| code(byte).unwrap_or(TxValidationCode::InvalidOtherReason)).collect()
 }

@@ -1,9 +1,11 @@
 //! Private write sets between endorsement and commit.
 
-use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use prost::Message;
 use proto::rwset::TxPvtReadWriteSet;
 use proto::transientstore::TxPvtReadWriteSetWithConfigInfo;
+use sled::{Batch, Db, Tree};
 
 use crate::Error;
 
@@ -23,31 +25,83 @@ impl TransientEntry {
     }
 }
 
-/// Keeps private write sets by transaction id until they are committed or too old.
+/// Keeps private write sets by transaction id until they are committed or too old. Losing it
+/// costs fetching the data from other peers, so it is not flushed for each entry.
 #[derive(Debug)]
-pub struct TransientStore {}
+pub struct TransientStore {
+    /// Entry by transaction id, NUL, height, ordinal.
+    tree: Tree,
+    ordinal: AtomicU64,
+}
 
 impl TransientStore {
-    pub(crate) fn open(_dir: &Path, _db: &sled::Db) -> Result<Self, Error> {
-        todo!()
+    pub(crate) fn open(db: &Db) -> Result<Self, sled::Error> {
+        let tree = db.open_tree("transient")?;
+        let ordinal = AtomicU64::new(db.generate_id()?);
+        Ok(Self { tree, ordinal })
     }
+
     /// Keeps `entry` for the transaction. Several endorsements of one transaction may differ.
-    pub fn persist(&self, _tx_id: &str, _entry: &TransientEntry) -> Result<(), Error> {
-        todo!()
+    pub fn persist(&self, tx_id: &str, entry: &TransientEntry) -> Result<(), Error> {
+        let mut key = prefix(tx_id);
+        key.extend_from_slice(&entry.received_at.to_be_bytes());
+        key.extend_from_slice(&self.ordinal.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        self.tree.insert(key, entry.private.encode_to_vec()).map_err(failed)?;
+        Ok(())
     }
+
     /// All entries of a transaction.
-    pub fn get(&self, _tx_id: &str) -> Result<Vec<TransientEntry>, Error> {
-        todo!()
+    pub fn get(&self, tx_id: &str) -> Result<Vec<TransientEntry>, Error> {
+        let prefix = prefix(tx_id);
+        let entries = self.tree.scan_prefix(&prefix).map(|entry| {
+            let (key, value) = entry.map_err(failed)?;
+            let received_at = received_at(&key).ok_or(Error::DamagedIndex("transient"))?;
+            let private = TxPvtReadWriteSetWithConfigInfo::decode(value.as_ref())
+                .map_err(|_| Error::DamagedIndex("transient"))?;
+            Ok(TransientEntry { received_at, private })
+        });
+        entries.collect()
     }
+
     /// Forgets the transactions, because they are committed.
     pub fn purge_by_tx_ids<'a>(
         &self,
-        _tx_ids: impl IntoIterator<Item = &'a str>,
+        tx_ids: impl IntoIterator<Item = &'a str>,
     ) -> Result<(), Error> {
-        todo!()
+        if self.tree.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        for tx_id in tx_ids {
+            for key in self.tree.scan_prefix(prefix(tx_id)).keys() {
+                batch.remove(key.map_err(failed)?);
+            }
+        }
+        self.tree.apply_batch(batch).map_err(failed)
     }
+
     /// Forgets everything received below `height`.
-    pub fn purge_below_height(&self, _height: u64) -> Result<(), Error> {
-        todo!()
+    pub fn purge_below_height(&self, height: u64) -> Result<(), Error> {
+        for key in self.tree.iter().keys() {
+            let key = key.map_err(failed)?;
+            if received_at(&key).is_none_or(|received| received < height) {
+                self.tree.remove(key).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
+}
+
+fn failed(source: sled::Error) -> Error {
+    Error::Database { name: "transient", source }
+}
+
+fn prefix(tx_id: &str) -> Vec<u8> {
+    [tx_id.as_bytes(), b"\0"].concat()
+}
+
+/// The height in a key, which ends with height and ordinal.
+fn received_at(key: &[u8]) -> Option<u64> {
+    let tail = key.get(key.len().checked_sub(16)?..)?;
+    Some(u64::from_be_bytes(*tail.first_chunk::<8>()?))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::state::{self, StateView};
+use crate::state::{self, Range, Scan, StateKey, StateView};
 use crate::{Version, Versioned};
 
 /// The state after some block, unchanged by later commits. Cheap to make and to clone. Meant to
@@ -26,74 +26,86 @@ impl View {
         self.state.savepoint().map_or(0, |block| block + 1)
     }
 
+    /// The view in terms of the state database.
+    pub fn state(&self) -> &Arc<dyn StateView> {
+        &self.state
+    }
+
     /// The value, version and metadata of a public key.
-    pub fn get(&self, _namespace: &str, _key: &str) -> Result<Option<Versioned>, state::Error> {
-        todo!()
+    pub fn get(&self, namespace: &str, key: &str) -> Result<Option<Versioned>, state::Error> {
+        self.state.get(&StateKey::public(namespace, key))
     }
 
     /// The key-level endorsement policy of a public key.
     pub fn validation_parameter(
         &self,
-        _namespace: &str,
-        _key: &str,
+        namespace: &str,
+        key: &str,
     ) -> Result<Option<Bytes>, state::Error> {
-        todo!()
+        Ok(self.get(namespace, key)?.and_then(|entry| entry.validation_parameter()))
     }
 
     /// The key-level endorsement policy of a private key.
     pub fn hash_validation_parameter(
         &self,
-        _namespace: &str,
-        _collection: &str,
-        _key_hash: &[u8],
+        namespace: &str,
+        collection: &str,
+        key_hash: &[u8],
     ) -> Result<Option<Bytes>, state::Error> {
-        todo!()
+        let entry = self.hash(namespace, collection, key_hash)?;
+        Ok(entry.and_then(|entry| entry.validation_parameter()))
     }
 
     /// Public keys from `start` up to but without `end`, ascending; an empty `end` is open.
-    pub fn range(&self, _namespace: &str, _start: &str, _end: &str) -> state::Range {
-        todo!()
+    pub fn range(&self, namespace: &str, start: &str, end: &str) -> Range {
+        Range::new(self.state.clone(), namespace, start, end)
+    }
+
+    /// All entries, public and private, by composed namespace and key.
+    pub fn entries(&self) -> Scan {
+        Scan::new(self.state.clone(), StateKey::first(), StateKey::end())
     }
 
     /// Hash of the value, version and metadata of a private key.
     pub fn hash(
         &self,
-        _namespace: &str,
-        _collection: &str,
-        _key_hash: &[u8],
+        namespace: &str,
+        collection: &str,
+        key_hash: &[u8],
     ) -> Result<Option<Versioned>, state::Error> {
-        todo!()
+        self.state.get(&StateKey::hashed(namespace, collection, key_hash))
+    }
+
+    /// Version of a private key's hash.
+    pub fn hash_version(
+        &self,
+        namespace: &str,
+        collection: &str,
+        key_hash: &[u8],
+    ) -> Result<Option<Version>, state::Error> {
+        Ok(self.hash(namespace, collection, key_hash)?.map(|entry| entry.version))
     }
 
     /// The clear value of a private key, if this peer has it. It may be older than the public
     /// hash; compare the versions.
     pub fn private(
         &self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
+        namespace: &str,
+        collection: &str,
+        key: &str,
     ) -> Result<Option<Versioned>, state::Error> {
-        todo!()
+        self.state.get(&StateKey::private(namespace, collection, key))
     }
 
     /// Clear private keys of this peer from `start` up to but without `end`.
     pub fn private_range(
         &self,
-        _namespace: &str,
-        _collection: &str,
-        _start: &str,
-        _end: &str,
-    ) -> state::Range {
-        todo!()
-    }
-
-    /// Version of a private key's hash.
-    pub fn hash_version(
-        &self,
-        _namespace: &str,
-        _collection: &str,
-        _key_hash: &[u8],
-    ) -> Result<Option<Version>, state::Error> {
-        todo!()
+        namespace: &str,
+        collection: &str,
+        start: &str,
+        end: &str,
+    ) -> Range {
+        let composed = format!("{namespace}$$p{collection}");
+        Range::new(self.state.clone(), &composed, start, end)
     }
 }

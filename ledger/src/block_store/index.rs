@@ -109,6 +109,9 @@ impl Index {
     }
 
     pub(crate) fn clear(&self) -> Result<(), Error> {
+        // Removing all keys may be interrupted: without a height the rest is not used.
+        self.db.remove(HEIGHT).map_err(|source| self.failed(source))?;
+        self.flush()?;
         self.db.clear().map_err(|source| self.failed(source))
     }
 

@@ -8,7 +8,7 @@ use proto::common::Block;
 
 use super::index::{Entry, Index};
 use super::{Config, Error, transactions};
-use crate::segments::{self, Location, Log};
+use crate::segments::{self, Location, Log, Wiped};
 
 /// A chain as it was found on disk.
 #[derive(Debug)]
@@ -87,7 +87,8 @@ impl<'a> Scan<'a> {
 
     fn open(&mut self, config: &Config) -> Result<Log, Error> {
         let from = self.from;
-        Log::open(self.dir, config.segment_bytes_max, from, &mut |number, location, payload| {
+        let bytes_max = config.segment_bytes_max;
+        Log::open(self.dir, bytes_max, from, &Wiped::new(), &mut |number, location, payload| {
             self.visit(number, location, payload)
         })
     }
@@ -137,7 +138,7 @@ fn parse(number: u64, bytes: Bytes) -> Result<Block, Error> {
     block::parse(bytes).map_err(|source| Error::Stored { number, source })
 }
 
-pub(crate) fn entry(
+fn entry(
     number: u64,
     block: &Block,
     location: Location,

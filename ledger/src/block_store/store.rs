@@ -11,8 +11,8 @@ use proto::common::{Block, BlockchainInfo};
 use tokio::sync::watch;
 
 use super::index::{Entry, Index};
-use super::{Config, Error, recovery};
-use crate::segments::{self, Location, Log};
+use super::{Config, Error, recovery, transactions};
+use crate::segments::{self, Log};
 
 /// A chain of blocks on disk. Appending takes turns, reading never waits for an append.
 #[derive(Debug)]
@@ -112,12 +112,37 @@ impl BlockStore {
 
     /// Appends the next blocks with a single fsync.
     pub fn append_all(&self, blocks: &[Block]) -> Result<(), Error> {
+        let ids = |block| match self.config.index_transactions {
+            true => transactions::ids(block),
+            false => Vec::new(),
+        };
+        self.append_indexed(blocks, blocks.iter().map(ids).collect())
+    }
+
+    /// Appends blocks whose transaction ids are known already.
+    pub(crate) fn append_indexed(
+        &self,
+        blocks: &[Block],
+        tx_ids: Vec<Vec<Option<String>>>,
+    ) -> Result<(), Error> {
         let mut log = self.log.lock();
         let hashes = self.check(blocks)?;
         let records: Vec<_> =
             blocks.iter().map(|it| (block::number(it), it.encode_to_vec().into())).collect();
         let locations = log.append(&records)?;
-        self.index_all(blocks, &locations).inspect_err(|_| log.fail())?;
+        let entries: Vec<_> = blocks
+            .iter()
+            .zip(&hashes)
+            .zip(locations)
+            .zip(tx_ids)
+            .map(|(((it, hash), location), tx_ids)| Entry {
+                number: block::number(it),
+                hash: *hash,
+                location,
+                tx_ids,
+            })
+            .collect();
+        self.index.add(&entries).inspect_err(|_| log.fail())?;
         let mut tip = self.tip.write();
         for (it, hash) in blocks.iter().zip(hashes) {
             tip.push(it, hash, self.config.recent_blocks_max);
@@ -126,14 +151,6 @@ impl BlockStore {
         drop(tip);
         self.height.send_if_modified(|known| std::mem::replace(known, height) != height);
         Ok(())
-    }
-
-    fn index_all(&self, blocks: &[Block], locations: &[Location]) -> Result<(), Error> {
-        let entries = blocks.iter().zip(locations).map(|(block, location)| {
-            let number = block::number(block);
-            recovery::entry(number, block, *location, self.config.index_transactions)
-        });
-        self.index.add(&entries.collect::<Result<Vec<Entry>, _>>()?)
     }
 
     /// Checks that the blocks follow the chain, and computes their hashes.

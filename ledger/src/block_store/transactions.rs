@@ -4,17 +4,13 @@ use bytes::Bytes;
 use proto::common::Block;
 use proto::envelope::Envelope;
 
+use crate::transaction::indexed_id;
+
 /// The id under which an envelope is indexed: that of its channel header or, if the header has
 /// none (config updates made by orderers), the hash of nonce and creator. Nothing for bytes that
 /// are no envelope.
 pub fn indexed_tx_id(envelope: &Bytes) -> Option<String> {
-    let envelope = Envelope::parse(envelope.clone()).ok()?;
-    let id = envelope.channel_header.tx_id;
-    if !id.is_empty() {
-        return Some(id);
-    }
-    let header = envelope.signature_header;
-    Some(proto::transaction::tx_id(&header.nonce, &header.creator))
+    Envelope::parse(envelope.clone()).ok().map(|envelope| indexed_id(&envelope))
 }
 
 /// The ids of all transactions of a block.

@@ -1,9 +1,30 @@
 //! Clear private data of this peer.
+//!
+//! Blocks carry only hashes of what is written to private collections. The clear write sets come
+//! beside a block; those that match the hashes are kept in a durable log of their own (`store`)
+//! before the block is, and the values of valid transactions enter the state (`clear`). What does
+//! not come is noted as missing and never delays the block. Private data ends in two ways: it
+//! expires some blocks after it was written, as its collection says, or it is purged by a
+//! transaction (`ending`). Then its bytes are overwritten on disk as well.
+
+mod clear;
+mod ending;
+mod matching;
+mod record;
+mod store;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::rwset::TxPvtReadWriteSet;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use clear::{late, record_clear};
+pub(crate) use ending::{record_ends, run_jobs};
+pub(crate) use matching::{Matched, matching};
+pub(crate) use store::PrivateStore;
 
 /// How private data is held.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,12 +49,21 @@ pub enum Error {
     /// The log of private data.
     #[error(transparent)]
     Segments(#[from] crate::segments::Error),
+    /// The index of private data.
+    #[error("index of private data")]
+    Index(#[from] sled::Error),
+    /// The index does not say what it should.
+    #[error(
+        "the index of private data is damaged; stop the node and remove the folder `index` of the \
+         channel, it is rebuilt"
+    )]
+    DamagedIndex,
     /// A stored write set does not decode.
     #[error("stored private data of block {0} does not decode")]
     Decode(u64),
 }
 
-/// One collection written by one transaction of a block.
+/// One collection written by one transaction of a block, whose private data is not here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
     /// Position of the transaction in the block.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::record::{FILE_HEADER, HEADER, Header};
-use super::scan::{self, Visit};
+use super::scan::{self, Visit, Wiped};
 use super::{Error, Location, path};
 
 /// The writing end of a log. There is one per folder.
@@ -24,11 +24,12 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens or creates the log in `dir`. Visits all records from segment `from` on; the last
-    /// segment is always visited. Cuts off a torn tail. A segment is full at `bytes_max`.
+    /// segment is always visited. Records in `wiped` may have lost their payload. Cuts off a torn tail. A segment is full at `bytes_max`.
     pub(crate) fn open<E: From<Error>>(
         dir: &Path,
         bytes_max: u64,
         from: u64,
+        wiped: &Wiped,
         visit: &mut Visit<'_, E>,
     ) -> Result<Self, E> {
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -37,9 +38,9 @@ impl Log {
             return Ok(Self::create(dir, bytes_max, 0)?);
         };
         for ordinal in from.min(last)..last {
-            scan::segment(dir, ordinal, false, visit)?;
+            scan::segment(dir, ordinal, false, wiped, visit)?;
         }
-        let sound = scan::segment(dir, last, true, visit)?;
+        let sound = scan::segment(dir, last, true, wiped, visit)?;
         if sound == 0 {
             return Ok(Self::create(dir, bytes_max, last)?);
         }
@@ -145,4 +146,18 @@ pub(crate) fn read(dir: &Path, number: u64, location: Location) -> Result<Bytes,
         return Err(corrupt("a record has a wrong checksum"));
     }
     Ok(payload)
+}
+
+/// Overwrites the payloads of records with zeros, for good.
+pub(crate) fn wipe(dir: &Path, locations: &[Location]) -> Result<(), Error> {
+    for location in locations {
+        let file = path(dir, location.segment);
+        let handle = OpenOptions::new().write(true).open(&file);
+        let handle = handle.map_err(Error::io("open", &file))?;
+        let zeros = vec![0; location.length as usize];
+        let begin = location.offset + HEADER as u64;
+        handle.write_all_at(&zeros, begin).map_err(Error::io("write", &file))?;
+        handle.sync_data().map_err(Error::io("sync", &file))?;
+    }
+    Ok(())
 }

@@ -12,7 +12,8 @@ mod scan;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use log::{Log, read};
+pub(crate) use log::{Log, read, wipe};
+pub(crate) use scan::Wiped;
 
 /// Why a log cannot be opened, read or extended.
 #[derive(Debug, thiserror::Error)]

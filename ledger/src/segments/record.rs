@@ -59,6 +59,8 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) enum Found {
     Record(Record),
+    /// A record with a sound header whose payload is not what was written.
+    Spoiled(Header),
     /// The segment ends here.
     End,
     Damaged(&'static str),
@@ -82,7 +84,7 @@ pub(crate) fn at(segment: &Bytes, offset: usize) -> Found {
     }
     let payload = segment.slice(begin..end);
     if crc32fast::hash(&payload) != header.crc {
-        return Found::Damaged("a record has a wrong checksum");
+        return Found::Spoiled(header);
     }
     Found::Record(Record { header, payload })
 }

@@ -1,7 +1,8 @@
 //! Reading a log from some segment to its end, and telling a torn tail from damage.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -30,12 +31,16 @@ pub(crate) fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
     Ok(found)
 }
 
+/// Where payloads may have been wiped on purpose: segments and offsets of records.
+pub(crate) type Wiped = BTreeSet<(u64, u64)>;
+
 /// Visits the records of one segment and returns the length of its sound part, which is less than
 /// the file's only if this is the `last` segment and its tail is torn.
 pub(crate) fn segment<E: From<Error>>(
     dir: &Path,
     ordinal: u64,
     last: bool,
+    wiped: &Wiped,
     visit: &mut Visit<'_, E>,
 ) -> Result<u64, E> {
     let file = path(dir, ordinal);
@@ -57,12 +62,22 @@ pub(crate) fn segment<E: From<Error>>(
                 offset = location.end() as usize;
                 visit(found.header.number, location, found.payload)?;
             }
-            Found::Damaged(_) if last && is_torn(&bytes, offset) => return Ok(offset as u64),
-            Found::Damaged(reason) => {
-                return Err(Error::Corrupt { file, offset: offset as u64, reason }.into());
+            Found::Spoiled(header) if wiped.contains(&(ordinal, offset as u64)) => {
+                offset += HEADER + header.length as usize;
+            }
+            Found::Spoiled(_) | Found::Damaged(_) if last && is_torn(&bytes, offset) => {
+                return Ok(offset as u64);
+            }
+            Found::Damaged(reason) => return Err(corrupt(file, offset, reason).into()),
+            Found::Spoiled(_) => {
+                return Err(corrupt(file, offset, "a record has a wrong checksum").into());
             }
         }
     }
+}
+
+fn corrupt(file: PathBuf, offset: usize, reason: &'static str) -> Error {
+    Error::Corrupt { file, offset: offset as u64, reason }
 }
 
 /// Whether the damage at `offset` can come from one interrupted append. If a later append stands

@@ -9,7 +9,7 @@ type Records = Vec<(u64, Location, Bytes)>;
 
 fn open(dir: &Path) -> Result<(Log, Records), Error> {
     let mut found = Vec::new();
-    let log = Log::open::<Error>(dir, 200, 0, &mut |number, location, payload| {
+    let log = Log::open::<Error>(dir, 200, 0, &Wiped::new(), &mut |number, location, payload| {
         found.push((number, location, payload));
         Ok(())
     })?;
@@ -115,4 +115,25 @@ fn a_missing_segment_is_refused() {
     }
     fs::remove_file(path(dir.path(), 1)).unwrap();
     assert!(matches!(open(dir.path()), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn wiped_records_are_passed_over() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    let mut locations = Vec::new();
+    for number in 0..20 {
+        locations.extend(log.append(&[record(number)]).unwrap());
+    }
+    let gone = [locations[3], locations[19]];
+    wipe(dir.path(), &gone).unwrap();
+    let wiped = gone.map(|location| (location.segment, location.offset)).into();
+    let mut found = Vec::new();
+    Log::open::<Error>(dir.path(), 200, 0, &wiped, &mut |number, _, _| {
+        found.push(number);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(found, (0..19).filter(|number| *number != 3).collect::<Vec<_>>());
+    assert!(open(dir.path()).is_err());
 }

@@ -1,11 +1,26 @@
 //! Recording what a transaction reads and writes.
+//!
+//! A [`Simulator`] serves one proposal, with all the chaincodes it calls on the channel. Reads come
+//! from one consistent view and never see the transaction's own writes. What is recorded, and how
+//! far queries are read ahead, is Fabric's, because endorsers sign the encoded outcome. The reads
+//! of chaincode definitions that belong into it are made by the endorser like any other read.
+
+mod private;
+mod query;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proto::rwset::TxPvtReadWriteSet;
 
+use crate::rwset::build::Recorded;
 use crate::{View, state};
+
+pub use crate::rwset::build::Metadata;
+pub use query::{KeyValue, Page, Query};
 
 /// Why a simulation cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +31,7 @@ pub enum Error {
     State(#[from] state::Error),
     /// The clear value does not belong to the public hash, so this peer does not have it.
     #[error(
-        "private data matching public hash version is not available in collection {namespace}/{collection}"
+        "private data matching public hash version is not available in {namespace}/{collection}"
     )]
     PrivateDataNotAvailable {
         /// The chaincode.
@@ -25,9 +40,7 @@ pub enum Error {
         collection: String,
     },
     /// Ranges over private data cannot be checked at commit, so they exclude writes.
-    #[error(
-        "transaction {0}: queries on private data are supported only in a read-only transaction"
-    )]
+    #[error("transaction {0}: private data queries are supported only in a read-only transaction")]
     PrivateQueryAndWrite(String),
     /// Paged queries exclude writes, too.
     #[error("transaction {0}: paginated queries are supported only in a read-only transaction")]
@@ -37,29 +50,7 @@ pub enum Error {
     UnknownQuery(u32),
 }
 
-/// An open range query of a simulator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Query(pub(crate) u32);
-
-/// A key and its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyValue {
-    /// The key.
-    pub key: String,
-    /// The value.
-    pub value: Bytes,
-}
-
-/// One page of a query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// Keys and values, ascending.
-    pub results: Vec<KeyValue>,
-    /// Where the next page begins; empty after the last page.
-    pub bookmark: String,
-}
-
-/// What was used of a key that is written: needed to tell who must endorse.
+/// How keys of a namespace or collection were used: needed to tell who must endorse.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Use {
     /// Whether something was read.
@@ -94,162 +85,143 @@ pub struct Simulation {
 /// Records the reads and writes of one transaction on a consistent view. Reading never sees the
 /// transaction's own writes.
 #[derive(Debug)]
-pub struct Simulator {}
+pub struct Simulator {
+    view: View,
+    tx_id: String,
+    query_results_max: u32,
+    recorded: Recorded,
+    queries: query::Queries,
+    wrote: bool,
+    queried_private: bool,
+    paged: bool,
+}
 
 impl Simulator {
     /// A simulator on a view. Queries stop after `query_results_max` results.
-    pub fn new(_view: View, _tx_id: &str, _query_results_max: u32) -> Self {
-        todo!()
+    pub fn new(view: View, tx_id: &str, query_results_max: u32) -> Self {
+        Self {
+            view,
+            tx_id: tx_id.to_owned(),
+            query_results_max,
+            recorded: Recorded::default(),
+            queries: query::Queries::default(),
+            wrote: false,
+            queried_private: false,
+            paged: false,
+        }
     }
+
     /// The view it reads.
     pub fn view(&self) -> &View {
-        todo!()
+        &self.view
     }
+
     /// The transaction.
     pub fn tx_id(&self) -> &str {
-        todo!()
+        &self.tx_id
     }
+
     /// Reads a key.
-    pub fn get_state(&mut self, _namespace: &str, _key: &str) -> Result<Option<Bytes>, Error> {
-        todo!()
+    pub fn get_state(&mut self, namespace: &str, key: &str) -> Result<Option<Bytes>, Error> {
+        let entry = self.view.get(namespace, key)?;
+        let version = entry.as_ref().map(|entry| entry.version);
+        self.recorded.namespace(namespace).reads.insert(key.to_owned(), version);
+        Ok(entry.map(|entry| entry.value))
     }
+
     /// Writes a key. An empty value deletes it.
-    pub fn put_state(&mut self, _namespace: &str, _key: &str, _value: Bytes) -> Result<(), Error> {
-        todo!()
+    pub fn put_state(&mut self, namespace: &str, key: &str, value: Bytes) -> Result<(), Error> {
+        self.before_write()?;
+        let value = (!value.is_empty()).then_some(value);
+        self.recorded.namespace(namespace).writes.insert(key.to_owned(), value);
+        Ok(())
     }
+
     /// Deletes a key.
-    pub fn del_state(&mut self, _namespace: &str, _key: &str) -> Result<(), Error> {
-        todo!()
+    pub fn del_state(&mut self, namespace: &str, key: &str) -> Result<(), Error> {
+        self.put_state(namespace, key, Bytes::new())
     }
+
     /// Reads the metadata of a key.
-    pub fn get_state_metadata(
-        &mut self,
-        _namespace: &str,
-        _key: &str,
-    ) -> Result<BTreeMap<String, Bytes>, Error> {
-        todo!()
+    pub fn get_state_metadata(&mut self, namespace: &str, key: &str) -> Result<Metadata, Error> {
+        let entry = self.view.get(namespace, key)?;
+        let version = entry.as_ref().map(|entry| entry.version);
+        self.recorded.namespace(namespace).reads.insert(key.to_owned(), version);
+        Ok(entry.map(|entry| entry.metadata_entries()).unwrap_or_default())
     }
+
     /// Replaces all metadata of a key by one entry.
     pub fn set_state_metadata(
         &mut self,
-        _namespace: &str,
-        _key: &str,
-        _name: &str,
-        _value: Bytes,
+        namespace: &str,
+        key: &str,
+        name: &str,
+        value: Bytes,
     ) -> Result<(), Error> {
-        todo!()
+        self.before_write()?;
+        let metadata = Metadata::from([(name.to_owned(), value)]);
+        self.recorded.namespace(namespace).metadata_writes.insert(key.to_owned(), metadata);
+        Ok(())
     }
+
     /// Removes all metadata of a key.
-    pub fn del_state_metadata(&mut self, _namespace: &str, _key: &str) -> Result<(), Error> {
-        todo!()
+    pub fn del_state_metadata(&mut self, namespace: &str, key: &str) -> Result<(), Error> {
+        self.before_write()?;
+        let metadata = Metadata::new();
+        self.recorded.namespace(namespace).metadata_writes.insert(key.to_owned(), metadata);
+        Ok(())
     }
-    /// Opens a query over keys from `start` up to but without `end`; an empty bound is open.
-    pub fn range(&mut self, _namespace: &str, _start: &str, _end: &str) -> Result<Query, Error> {
-        todo!()
+
+    fn before_write(&mut self) -> Result<(), Error> {
+        if self.queried_private {
+            return Err(Error::PrivateQueryAndWrite(self.tx_id.clone()));
+        }
+        if self.paged {
+            return Err(Error::PageAndWrite(self.tx_id.clone()));
+        }
+        self.wrote = true;
+        Ok(())
     }
-    /// Opens a query over private keys, which is not recorded and excludes writes.
-    pub fn private_range(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _start: &str,
-        _end: &str,
-    ) -> Result<Query, Error> {
-        todo!()
-    }
-    /// The next result of a query.
-    pub fn next(&mut self, _query: Query) -> Result<Option<KeyValue>, Error> {
-        todo!()
-    }
-    /// The next results of a query, as many as a peer hands to chaincode at once, and whether
-    /// another batch can be asked for. What was pulled of that other batch is no more than its
-    /// first result, as in Fabric; a query without more stays recorded as exhausted.
-    pub fn next_batch(&mut self, _query: Query) -> Result<(Vec<KeyValue>, bool), Error> {
-        todo!()
-    }
-    /// Closes a query; what it pulled stays recorded.
-    pub fn close(&mut self, _query: Query) {
-        todo!()
-    }
-    /// One page of a range, from `bookmark` if it is not empty. Excludes writes.
-    pub fn range_page(
-        &mut self,
-        _namespace: &str,
-        _start: &str,
-        _end: &str,
-        _page_size: u32,
-        _bookmark: &str,
-    ) -> Result<Page, Error> {
-        todo!()
-    }
-    /// Reads a private key.
-    pub fn get_private(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-    ) -> Result<Option<Bytes>, Error> {
-        todo!()
-    }
-    /// Reads the hash of a private key's value, which every peer has.
-    pub fn get_private_hash(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-    ) -> Result<Option<Bytes>, Error> {
-        todo!()
-    }
-    /// Writes a private key. An empty value deletes it.
-    pub fn put_private(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-        _value: Bytes,
-    ) -> Result<(), Error> {
-        todo!()
-    }
-    /// Deletes a private key.
-    pub fn del_private(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-    ) -> Result<(), Error> {
-        todo!()
-    }
-    /// Deletes a private key and all its earlier values from every peer.
-    pub fn purge_private(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-    ) -> Result<(), Error> {
-        todo!()
-    }
-    /// Reads the metadata of a private key.
-    pub fn get_private_metadata(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-    ) -> Result<BTreeMap<String, Bytes>, Error> {
-        todo!()
-    }
-    /// Replaces all metadata of a private key by one entry.
-    pub fn set_private_metadata(
-        &mut self,
-        _namespace: &str,
-        _collection: &str,
-        _key: &str,
-        _name: &str,
-        _value: Bytes,
-    ) -> Result<(), Error> {
-        todo!()
-    }
+
     /// Ends the simulation and encodes what it recorded.
-    pub fn finish(self) -> Result<Simulation, Error> {
-        todo!()
+    pub fn finish(mut self) -> Result<Simulation, Error> {
+        for (namespace, query) in self.queries.recorded() {
+            let queries = &mut self.recorded.namespace(&namespace).queries;
+            let is_same = |other: &proto::kvrwset::RangeQueryInfo| {
+                other.start_key == query.start_key
+                    && other.end_key == query.end_key
+                    && other.itr_exhausted == query.itr_exhausted
+            };
+            if !queries.iter().any(is_same) {
+                queries.push(query);
+            }
+        }
+        let used = self.used()?;
+        let (public, private) = self.recorded.encode();
+        Ok(Simulation { public, private, used, height: self.view.height() })
+    }
+
+    fn used(&self) -> Result<BTreeMap<String, NamespaceUse>, Error> {
+        let mut used: BTreeMap<String, NamespaceUse> = BTreeMap::new();
+        for (name, namespace) in &self.recorded.0 {
+            let mut found = NamespaceUse::default();
+            found.public.reads = !namespace.reads.is_empty() || !namespace.queries.is_empty();
+            for key in namespace.writes.keys().chain(namespace.metadata_writes.keys()) {
+                let policy = self.view.validation_parameter(name, key)?;
+                found.public.writes.insert(Bytes::copy_from_slice(key.as_bytes()), policy);
+            }
+            for (collection_name, collection) in &namespace.collections {
+                let mut keys = Use { reads: !collection.reads.is_empty(), ..Use::default() };
+                for key in collection.writes.keys().chain(collection.metadata_writes.keys()) {
+                    let hash = Bytes::copy_from_slice(&proto::sha256(key.as_bytes()));
+                    let policy =
+                        self.view.hash_validation_parameter(name, collection_name, &hash)?;
+                    keys.writes.insert(hash, policy);
+                }
+                found.collections.insert(collection_name.clone(), keys);
+            }
+            used.insert(name.clone(), found);
+        }
+        Ok(used)
     }
 }

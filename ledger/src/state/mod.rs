@@ -1,10 +1,45 @@
 //! The state: the last value, version and metadata of every key.
+//!
+//! A [`StateDb`] is derived from the chain of blocks. It takes one batch per block, atomically and
+//! fenced by the block before, and gives out [`StateView`]s that later batches do not change.
+//! Every implementation passes the suite in `conformance`.
+//!
+//! # How views stay consistent
+//!
+//! sled has no snapshots, and a lock held while a batch is written would make endorsing wait for
+//! committing. So a batch keeps the values it overwrites (`snapshot`): a view reads the database
+//! first and then asks the batches that came after it, oldest first, whether they overwrote the
+//! key. The overwritten values are published before the database changes, so a view may meet a
+//! half-written batch and never shows it. Each batch is linked from the one before; when the last
+//! view in front of it is dropped, so are its old values. Readers take no lock of the writer. A
+//! view that falls too far behind is cut off rather than allowed to hold memory.
+//!
+//! The opposite, new values in memory above an older database, would need the database to wait for
+//! the oldest view. A database with snapshots of its own implements `StateDb` directly.
 
+mod batch;
+mod key;
+mod memory;
+mod range;
+mod sled;
+mod snapshot;
+
+#[cfg(test)]
+mod conformance;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Version, Versioned};
+
+pub use batch::StateBatch;
+pub use key::StateKey;
+pub use memory::memory;
+pub use range::{Range, Scan};
+pub(crate) use sled::on_sled;
 
 /// Which database holds the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,12 +76,15 @@ impl Default for Config {
 pub enum Error {
     /// The database failed.
     #[error("state database")]
-    Database(#[from] sled::Error),
-    /// A stored entry does not decode; reopening rebuilds the state.
-    #[error("the state database is damaged: {0}")]
+    Database(#[from] ::sled::Error),
+    /// A stored entry does not decode.
+    #[error(
+        "the state database is damaged ({0}); stop the node and remove the folder `index` of the \
+         channel, it is rebuilt from the blocks"
+    )]
     Damaged(&'static str),
     /// The batch is not the successor of what is stored: another process writes, too.
-    #[error("state is at {found:?}, expected {expected:?}")]
+    #[error("state is at block {found:?}, expected {expected:?}")]
     Conflict {
         /// The savepoint the batch builds on.
         expected: Option<u64>,
@@ -54,39 +92,54 @@ pub enum Error {
         found: Option<u64>,
     },
     /// The view is too far behind.
-    #[error("the state view is too old, simulate again")]
+    #[error("the view of the state is too old, simulate again")]
     ViewExpired,
 }
 
-/// Where a key is in the order of the database: namespace, a NUL, and the key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StateKey(bytes::Bytes);
-
-/// A state as it was after some block.
-pub trait StateView: Send + Sync + std::fmt::Debug {
-    /// The newest block in the view.
-    fn savepoint(&self) -> Option<u64>;
-    /// What is held of a key.
-    fn get(&self, key: &StateKey) -> Result<Option<Versioned>, Error>;
-}
-
-/// A state database.
-pub trait StateDb: Send + Sync + std::fmt::Debug {
+/// A state database of one channel.
+pub trait StateDb: Send + Sync + Debug {
     /// The newest block applied.
     fn savepoint(&self) -> Result<Option<u64>, Error>;
-    /// Versions of many keys.
+
+    /// Versions of many keys, in one round trip.
     fn versions(&self, keys: &[StateKey]) -> Result<Vec<Option<Version>>, Error>;
-    /// A consistent view at the savepoint.
+
+    /// Applies the changes of one block and its savepoint, all or nothing. Fails if the savepoint
+    /// is not the one the batch builds on; does nothing if the block was applied before.
+    fn apply(&self, batch: &StateBatch) -> Result<(), Error>;
+
+    /// Changes entries outside of a block, for private data that came late.
+    fn amend(&self, updates: &BTreeMap<StateKey, Option<Versioned>>) -> Result<(), Error>;
+
+    /// A view at the newest savepoint, unchanged by later batches.
     fn view(&self) -> Result<Arc<dyn StateView>, Error>;
+
+    /// Removes everything, to be rebuilt.
+    fn clear(&self) -> Result<(), Error>;
+
+    /// Writes to disk what was applied.
+    fn flush(&self) -> Result<(), Error>;
 }
 
-/// Keys and what is held of them, ascending.
-#[derive(Debug)]
-pub struct Range {}
+/// A state as it was after some block.
+pub trait StateView: Send + Sync + Debug {
+    /// The newest block in the view.
+    fn savepoint(&self) -> Option<u64>;
 
-impl Iterator for Range {
-    type Item = Result<(String, Versioned), Error>;
-    fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+    /// What is held of a key.
+    fn get(&self, key: &StateKey) -> Result<Option<Versioned>, Error>;
+
+    /// What is held of many keys, in one round trip.
+    fn get_many(&self, keys: &[StateKey]) -> Result<Vec<Option<Versioned>>, Error> {
+        keys.iter().map(|key| self.get(key)).collect()
     }
+
+    /// Up to `limit` entries from `start` up to but without `end`, in the order of the keys. Fewer
+    /// mean that there are no more.
+    fn range(
+        &self,
+        start: &StateKey,
+        end: &StateKey,
+        limit: usize,
+    ) -> Result<Vec<(StateKey, Versioned)>, Error>;
 }

@@ -1,0 +1,180 @@
+//! One channel's ledger: opening, committing, asking.
+
+mod commit;
+mod recovery;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use proto::block;
+use proto::common::{Block, BlockchainInfo};
+use proto::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
+use tokio::sync::watch;
+
+use crate::block_store::BlockStore;
+use crate::history::History;
+use crate::private_data::PrivateStore;
+use crate::state::{StateDb, StateKey};
+use crate::transaction::recorded_codes;
+use crate::{
+    CollectionConfigAt, Config, Error, Missing, Modification, Position, Simulator,
+    TransactionRecord, TransientStore, View, config_history,
+};
+
+pub use commit::Committed;
+
+/// Blocks, state, history and private data of one channel.
+#[derive(Debug)]
+pub struct Ledger {
+    channel_id: String,
+    config: Config,
+    blocks: BlockStore,
+    state: Arc<dyn StateDb>,
+    history: Option<History>,
+    private: PrivateStore,
+    transient: Arc<TransientStore>,
+    /// Held while a block is committed.
+    turn: Mutex<Turn>,
+    height: watch::Sender<u64>,
+}
+
+/// What one commit leaves for the next.
+#[derive(Debug, Default)]
+struct Turn {
+    commit_hash: Option<Bytes>,
+    /// Jobs that are done and still stand in the state.
+    done: Vec<StateKey>,
+    /// An earlier commit failed half-way.
+    failed: bool,
+}
+
+impl Ledger {
+    /// Opens or creates the ledger in `dir` and brings state, history and private data to the
+    /// height of its blocks.
+    pub fn open(dir: impl AsRef<Path>, channel_id: &str, config: Config) -> Result<Self, Error> {
+        recovery::open(dir.as_ref(), channel_id, config)
+    }
+
+    /// The channel.
+    pub fn channel_id(&self) -> &str {
+        &self.channel_id
+    }
+
+    /// How many blocks are committed.
+    pub fn height(&self) -> u64 {
+        *self.height.borrow()
+    }
+
+    /// Follows the height. The value changes after a block is fully committed.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+
+    /// Height and the newest two hashes.
+    pub fn info(&self) -> Result<BlockchainInfo, Error> {
+        Ok(self.blocks.info()?)
+    }
+
+    /// The block with this number, if it is committed.
+    pub fn block(&self, number: u64) -> Result<Option<Block>, Error> {
+        if number >= self.height() {
+            return Ok(None);
+        }
+        Ok(self.blocks.block(number)?)
+    }
+
+    /// The block whose header has this hash.
+    pub fn block_by_hash(&self, hash: &[u8]) -> Result<Option<Block>, Error> {
+        Ok(self.blocks.block_by_hash(hash)?)
+    }
+
+    /// The block with the first transaction of this id.
+    pub fn block_by_tx_id(&self, tx_id: &str) -> Result<Option<Block>, Error> {
+        Ok(self.blocks.block_by_tx_id(tx_id)?)
+    }
+
+    /// The first transaction with this id, valid or not.
+    pub fn transaction(&self, tx_id: &str) -> Result<Option<TransactionRecord>, Error> {
+        let Some((number, index)) = self.blocks.position_of(tx_id)? else { return Ok(None) };
+        let Some(block) = self.block(number)? else { return Ok(None) };
+        let at = index as usize;
+        let envelope = block::envelopes(&block).get(at).cloned();
+        let code = recorded_codes(&block::transactions_filter(&block)).get(at).copied();
+        let (Some(envelope), Some(code)) = (envelope, code) else {
+            return Err(Error::DamagedIndex("transaction"));
+        };
+        Ok(Some(TransactionRecord { envelope, code, block: number, index }))
+    }
+
+    /// Whether a transaction with this id is in the chain, valid or not.
+    pub fn tx_exists(&self, tx_id: &str) -> Result<bool, Error> {
+        Ok(self.blocks.tx_exists(tx_id)?)
+    }
+
+    /// A consistent view of the newest state.
+    pub fn view(&self) -> Result<View, Error> {
+        Ok(View::new(self.state.view()?))
+    }
+
+    /// Starts to record what a transaction reads and writes.
+    pub fn simulator(&self, tx_id: &str) -> Result<Simulator, Error> {
+        Ok(Simulator::new(self.view()?, tx_id, self.config.query_results_max))
+    }
+
+    /// Writes of a public key, newest first: at most `limit`, older than `before`.
+    pub fn history(
+        &self,
+        namespace: &str,
+        key: &str,
+        before: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<Modification>, Error> {
+        let history = self.history.as_ref().ok_or(Error::NoHistory)?;
+        let committed = Position { block: self.height(), tx: 0 };
+        let before = before.map_or(committed, |before| before.min(committed));
+        history.list(&self.blocks, namespace, key, before, limit)
+    }
+
+    /// Private data of a block by position of the transaction, as far as this peer has it.
+    pub fn private_data(&self, number: u64) -> Result<BTreeMap<u32, TxPvtReadWriteSet>, Error> {
+        let mut found: BTreeMap<u32, TxPvtReadWriteSet> = BTreeMap::new();
+        if number >= self.height() {
+            return Ok(found);
+        }
+        for (at, rwset) in self.private.block(number)? {
+            let sets = &mut found.entry(at.tx).or_default().ns_pvt_rwset;
+            let collection = CollectionPvtReadWriteSet { collection_name: at.collection, rwset };
+            match sets.last_mut().filter(|last| last.namespace == at.namespace) {
+                Some(last) => last.collection_pvt_rwset.push(collection),
+                None => sets.push(NsPvtReadWriteSet {
+                    namespace: at.namespace,
+                    collection_pvt_rwset: vec![collection],
+                }),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Private data this peer should have and does not, of the newest `limit` blocks that lack
+    /// some.
+    pub fn missing_private_data(&self, limit: usize) -> Result<BTreeMap<u64, Vec<Missing>>, Error> {
+        Ok(self.private.missing(limit)?)
+    }
+
+    /// The collections of a chaincode, as committed by the newest block below `height`.
+    pub fn collections_below(
+        &self,
+        chaincode: &str,
+        height: u64,
+    ) -> Result<Option<CollectionConfigAt>, Error> {
+        Ok(config_history::below(&self.view()?, chaincode, height)?)
+    }
+
+    /// Private write sets of endorsed transactions.
+    pub fn transient_store(&self) -> &Arc<TransientStore> {
+        &self.transient
+    }
+}

@@ -1,0 +1,127 @@
+//! Opening a ledger: what is derived from the blocks is brought to their height.
+//!
+//! After a crash the blocks and the private data are on disk, and state and history may be behind,
+//! because they are not flushed for every block. Blocks carry their final validation codes, so the
+//! writes of their valid transactions are applied again without validation.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use proto::block;
+use proto::transaction::TxValidationCode;
+use tokio::sync::watch;
+
+use super::{Ledger, Turn};
+use crate::block_store::BlockStore;
+use crate::history::History;
+use crate::private_data::{self, PrivateStore};
+use crate::transaction::{Parsed, parse_all, recorded_codes};
+use crate::{Config, Error, TransientStore, mvcc, open_sled, state};
+
+pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
+    let blocks = BlockStore::open(dir.join("blocks"), config.blocks.clone())?;
+    let database = |source| Error::Database { name: "state", source };
+    let db = open_sled(&dir.join("index"), config.state.cache_bytes).map_err(database)?;
+    let lag_max = config.state.view_lag_blocks_max;
+    let state = match config.state.backend {
+        state::Backend::Sled => state::on_sled(&db, lag_max)?,
+        state::Backend::Memory => state::memory(lag_max)?,
+    };
+    let private = PrivateStore::open(&dir.join("private"), &db, &config.private_data)?;
+    let transient = Arc::new(TransientStore::open(&db).map_err(database)?);
+    let history = match config.history {
+        true => Some(History::open(&db).map_err(database)?),
+        false => None,
+    };
+    let commit_hash = blocks.last_block()?.as_ref().and_then(block::commit_hash);
+    let ledger = Ledger {
+        channel_id: channel_id.to_owned(),
+        height: watch::Sender::new(blocks.height()),
+        turn: Mutex::new(Turn { commit_hash, ..Turn::default() }),
+        config,
+        blocks,
+        state,
+        history,
+        private,
+        transient,
+    };
+    ledger.catch_up()?;
+    Ok(ledger)
+}
+
+impl Ledger {
+    fn catch_up(&self) -> Result<(), Error> {
+        let height = self.blocks.height();
+        let state = self.next_for_state(height)?;
+        let history = self.next_for_history(height)?;
+        let mut turn = self.turn.lock();
+        let first = state.min(history);
+        if first < height {
+            tracing::info!(channel = self.channel_id, first, height, "replay blocks");
+        }
+        for number in first..height {
+            let parsed = self.parsed(number)?;
+            if number >= state {
+                self.replay(number, &parsed, &mut turn)?;
+            }
+            if number >= history {
+                self.apply_history(number, &parsed)?;
+            }
+        }
+        let view = self.view()?;
+        let done = private_data::run_jobs(&view, &self.private, || self.state.flush())?;
+        turn.done = done;
+        Ok(())
+    }
+
+    /// The first block that is not in the state. A state ahead of the blocks is of another chain.
+    fn next_for_state(&self, height: u64) -> Result<u64, Error> {
+        match self.state.savepoint()? {
+            Some(block) if block < height => Ok(block + 1),
+            savepoint => {
+                if savepoint.is_some() {
+                    tracing::warn!(channel = self.channel_id, "the state is ahead of the blocks");
+                }
+                self.state.clear()?;
+                Ok(0)
+            }
+        }
+    }
+
+    fn next_for_history(&self, height: u64) -> Result<u64, Error> {
+        let Some(history) = &self.history else { return Ok(height) };
+        let failed = |source| Error::Database { name: "history", source };
+        match history.savepoint().map_err(failed)? {
+            Some(block) if block < height => Ok(block + 1),
+            _ => {
+                history.clear().map_err(failed)?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// The transactions of a stored block, as their final codes say.
+    fn parsed(&self, number: u64) -> Result<Vec<Parsed>, Error> {
+        let block = self.blocks.block(number)?.ok_or(Error::DamagedIndex("block"))?;
+        let mut codes = recorded_codes(&block::transactions_filter(&block));
+        let transactions = block::envelopes(&block).len();
+        if codes.len() != transactions {
+            return Err(Error::Codes { block: number, transactions, codes: codes.len() });
+        }
+        let recorded = codes.clone();
+        let mut parsed = parse_all(block::envelopes(&block), &mut codes, |_| true);
+        for (parsed, code) in parsed.iter_mut().zip(&recorded) {
+            if *code != TxValidationCode::Valid {
+                parsed.invalidate();
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn replay(&self, number: u64, parsed: &[Parsed], turn: &mut Turn) -> Result<(), Error> {
+        let updates = mvcc::replay(&*self.state, &self.state.view()?, number, parsed)?;
+        let present = self.private.block(number)?;
+        self.apply_state(number, parsed, &updates, &present, turn)
+    }
+}

@@ -1,0 +1,233 @@
+//! How private data ends: by expiring and by being purged.
+//!
+//! When a block is applied, what it writes to collections with a limited life is scheduled beside
+//! the state under the block in which it expires. That block deletes the hash and the clear value,
+//! unless they were written again. The bytes in the log of private data are overwritten by jobs
+//! that stand in the state until they are done, so a crash between the two is made up for.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use prost::Message;
+use proto::kvrwset::KvrwSet;
+
+use super::record::Id;
+use super::{Error, Missing, PrivateStore};
+use crate::mvcc::Updates;
+use crate::state::{Scan, StateBatch, StateKey};
+use crate::transaction::Parsed;
+use crate::{Version, Versioned, View, config_history, state};
+
+/// Kinds of the ledger's own entries in the state: keys to expire, write sets to expire, jobs.
+const EXPIRING_KEY: u8 = b'e';
+const EXPIRING_SET: u8 = b'x';
+const JOB: u8 = b'y';
+
+/// Adds to a block's batch what expires in it, what it purges, and what it schedules.
+pub(crate) fn record_ends(
+    view: &View,
+    transactions: &[Parsed],
+    updates: &Updates,
+    present: &BTreeMap<Missing, Bytes>,
+    store: &PrivateStore,
+    batch: &mut StateBatch,
+) -> Result<(), crate::Error> {
+    schedule(view, updates, present, batch)?;
+    expire_keys(view, updates, store, batch)?;
+    expire_sets(view, batch)?;
+    for (tx, parsed) in (0..).zip(transactions) {
+        purge(tx, parsed, updates, store, batch)?;
+    }
+    Ok(())
+}
+
+fn schedule(
+    view: &View,
+    updates: &Updates,
+    present: &BTreeMap<Missing, Bytes>,
+    batch: &mut StateBatch,
+) -> Result<(), state::Error> {
+    let block = batch.block;
+    let mut lives: BTreeMap<(String, String), Option<u64>> = BTreeMap::new();
+    let mut expires = |namespace: &str, collection: &str| {
+        let at = (namespace.to_owned(), collection.to_owned());
+        let known = lives.get(&at).copied();
+        let life = match known {
+            Some(life) => life,
+            None => config_history::block_to_live(view, namespace, collection)?,
+        };
+        lives.insert(at, life);
+        Ok::<_, state::Error>(life.map(|life| block.saturating_add(life).saturating_add(1)))
+    };
+    for (key, update) in updates.iter().filter(|(_, update)| update.value.is_some()) {
+        if let Some((namespace, collection)) = key.namespace().split_once("$$h")
+            && let Some(expires) = expires(namespace, collection)?
+        {
+            let entry = StateKey::internal(EXPIRING_KEY, &[&expires.to_be_bytes(), key.as_bytes()]);
+            batch.updates.insert(entry, Some(note(update.version)));
+        }
+    }
+    for at in present.keys() {
+        if let Some(expires) = expires(&at.namespace, &at.collection)? {
+            let id = id(block, at).to_bytes();
+            let entry = StateKey::internal(EXPIRING_SET, &[&expires.to_be_bytes(), &id]);
+            let version = Version::new(block, u64::from(at.tx));
+            batch.updates.insert(entry, Some(note(version)));
+        }
+    }
+    Ok(())
+}
+
+fn id(block: u64, at: &Missing) -> Id {
+    let (namespace, collection) = (at.namespace.clone(), at.collection.clone());
+    Id { block, tx: at.tx, namespace, collection }
+}
+
+/// An entry whose key says it all.
+fn note(version: Version) -> Versioned {
+    Versioned { value: Bytes::new(), metadata: Bytes::new(), version }
+}
+
+/// The entries of a kind that are due in a block, and the rest of their keys.
+fn due(
+    view: &View,
+    kind: u8,
+    block: u64,
+) -> impl Iterator<Item = Result<(StateKey, Bytes, Versioned), state::Error>> + use<> {
+    let start = StateKey::internal(kind, &[&block.to_be_bytes()]);
+    let end = match block.checked_add(1) {
+        Some(next) => StateKey::internal(kind, &[&next.to_be_bytes()]),
+        None => StateKey::internal(kind + 1, &[]),
+    };
+    Scan::new(view.state().clone(), start, end).map(|entry| {
+        let (key, entry) = entry?;
+        let rest = Bytes::copy_from_slice(key.as_bytes().get(10..).unwrap_or_default());
+        Ok((key, rest, entry))
+    })
+}
+
+fn expire_keys(
+    view: &View,
+    updates: &Updates,
+    store: &PrivateStore,
+    batch: &mut StateBatch,
+) -> Result<(), crate::Error> {
+    for entry in due(view, EXPIRING_KEY, batch.block) {
+        let (entry, hashed, scheduled) = entry?;
+        batch.updates.insert(entry, None);
+        let hashed = StateKey::from_bytes(&hashed);
+        if updates.contains(&hashed) {
+            continue;
+        }
+        let current = view.state().get(&hashed)?.map(|current| current.version);
+        if current == Some(scheduled.version) {
+            batch.updates.insert(hashed.clone(), None);
+        }
+        let Some((namespace, collection)) = hashed.namespace().split_once("$$h") else { continue };
+        if let Some(key) = clear_key(store, namespace, collection, &hashed.key())? {
+            let clear = view.private(namespace, collection, &key)?;
+            if clear.is_some_and(|clear| clear.version <= scheduled.version) {
+                let clear = StateKey::private(namespace, collection, &key);
+                batch.updates.entry(clear).or_insert(None);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn expire_sets(view: &View, batch: &mut StateBatch) -> Result<(), state::Error> {
+    for entry in due(view, EXPIRING_SET, batch.block) {
+        let (entry, id, scheduled) = entry?;
+        batch.updates.insert(entry, None);
+        batch.updates.insert(job(&[], &id), Some(note(scheduled.version)));
+    }
+    Ok(())
+}
+
+/// The clear form of a hashed key, if some write set here has it.
+fn clear_key(
+    store: &PrivateStore,
+    namespace: &str,
+    collection: &str,
+    key_hash: &[u8],
+) -> Result<Option<String>, Error> {
+    for id in store.with_key(namespace, collection, key_hash)? {
+        let set = store.get(&id)?.unwrap_or_default();
+        let set = KvrwSet::decode(set).map_err(|_| Error::Decode(id.block))?;
+        let mut keys = set.writes.into_iter().map(|write| write.key);
+        if let Some(key) = keys.find(|key| proto::sha256(key.as_bytes()) == key_hash) {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the clear values of purged keys, now from the state and by a job from the log.
+fn purge(
+    tx: u32,
+    parsed: &Parsed,
+    updates: &Updates,
+    store: &PrivateStore,
+    batch: &mut StateBatch,
+) -> Result<(), crate::Error> {
+    for set in parsed.endorsed().into_iter().flat_map(|set| &set.namespaces) {
+        for collection in &set.collections {
+            let purged = collection.hashed.hashed_writes.iter().filter(|write| write.is_purge);
+            for write in purged {
+                let (namespace, name) = (set.namespace.as_str(), collection.name.as_str());
+                let hashed = StateKey::hashed(namespace, name, &write.key_hash);
+                let is_gone = updates.get(&hashed).is_some_and(|update| update.value.is_none());
+                if let Some(key) = clear_key(store, namespace, name, &write.key_hash)?
+                    && is_gone
+                {
+                    batch.updates.insert(StateKey::private(namespace, name, &key), None);
+                }
+                let older = store.with_key(namespace, name, &write.key_hash)?.into_iter();
+                for id in older.filter(|id| (id.block, id.tx) < (batch.block, tx)) {
+                    let version = Version::new(batch.block, u64::from(tx));
+                    let job = job(&write.key_hash, &id.to_bytes());
+                    batch.updates.insert(job, Some(note(version)));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The entry of a job: what to trim a write set by, or nothing to erase it, and the write set.
+fn job(key_hash: &[u8], id: &[u8]) -> StateKey {
+    let length = u8::try_from(key_hash.len()).unwrap_or_default();
+    StateKey::internal(JOB, &[&[length], key_hash, id])
+}
+
+/// Overwrites on disk what has ended, and returns the entries that can go. The state must be on
+/// disk before, because without it the overwritten data could not be found there any more.
+pub(crate) fn run_jobs(
+    view: &View,
+    store: &PrivateStore,
+    flush: impl FnOnce() -> Result<(), state::Error>,
+) -> Result<Vec<StateKey>, crate::Error> {
+    let (start, end) = (StateKey::internal(JOB, &[]), StateKey::internal(JOB + 1, &[]));
+    let jobs = Scan::new(view.state().clone(), start, end).map(|entry| Ok(entry?.0));
+    let jobs = jobs.collect::<Result<Vec<_>, state::Error>>()?;
+    if jobs.is_empty() {
+        return Ok(jobs);
+    }
+    flush()?;
+    let mut erased = Vec::new();
+    for job in &jobs {
+        let (key_hash, id) = parse_job(job).ok_or(state::Error::Damaged("job"))?;
+        match key_hash {
+            [] => erased.push(id),
+            key_hash => store.trim(&id, key_hash)?,
+        }
+    }
+    store.erase(&erased)?;
+    Ok(jobs)
+}
+
+fn parse_job(job: &StateKey) -> Option<(&[u8], Id)> {
+    let (length, rest) = job.as_bytes().get(2..)?.split_first()?;
+    let (key_hash, id) = rest.split_at_checked(usize::from(*length))?;
+    Some((key_hash, Id::from_bytes(id)?))
+}
