@@ -192,8 +192,7 @@ impl Simulator {
     /// The next results of a query, as many as travel to a chaincode at once, and whether there is
     /// a further batch to ask for.
     pub fn next_batch(&mut self, query: Query) -> Result<(Vec<KeyValue>, bool), Error> {
-        let mut open =
-            self.queries.open.remove(&query.0).ok_or(Error::UnknownQuery(query.0))?;
+        let mut open = self.queries.open.remove(&query.0).ok_or(Error::UnknownQuery(query.0))?;
         if open.batch.is_empty() {
             self.queries.fill(&mut open)?;
         }
