@@ -1,7 +1,8 @@
 //! Capabilities: what every node of a channel must understand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use proto::common;
 
 use super::{Error, key, values::Group};
@@ -64,10 +65,17 @@ impl Capabilities {
         self.0.iter().map(String::as_str)
     }
 
-    /// The message for these names.
-    pub fn message(names: &[String]) -> common::Capabilities {
-        let capabilities: BTreeMap<_, _> =
-            names.iter().map(|name| (name.clone(), common::Capability {})).collect();
-        common::Capabilities { capabilities }
+    /// The encoded message for these names. Fabric's encoder writes empty map values, too, so
+    /// that its tools and ours make the same bytes.
+    pub fn encode(names: &[String]) -> Bytes {
+        let names: BTreeSet<&String> = names.iter().collect();
+        let mut out = Vec::new();
+        for name in names {
+            let mut entry = Vec::with_capacity(name.len() + 8);
+            prost::encoding::string::encode(1, name, &mut entry);
+            prost::encoding::message::encode(2, &common::Capability {}, &mut entry);
+            prost::encoding::bytes::encode(1, &entry, &mut out);
+        }
+        out.into()
     }
 }

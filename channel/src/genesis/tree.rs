@@ -110,13 +110,16 @@ fn config_policy(policy: common::Policy) -> ConfigPolicy {
 }
 
 fn set(group: &mut ConfigGroup, key: &str, value: &impl Message) {
-    let value = Bytes::from(value.encode_to_vec());
+    set_bytes(group, key, value.encode_to_vec().into());
+}
+
+fn set_bytes(group: &mut ConfigGroup, key: &str, value: Bytes) {
     let value = ConfigValue { version: 0, value, mod_policy: MOD_POLICY.into() };
     group.values.insert(key.to_owned(), value);
 }
 
 fn set_capabilities(group: &mut ConfigGroup, names: &[String]) {
     if !names.is_empty() {
-        set(group, key::CAPABILITIES, &Capabilities::message(names));
+        set_bytes(group, key::CAPABILITIES, Capabilities::encode(names));
     }
 }
