@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
-use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy::Type};
 use proto::common::msp_principal::Classification;
 use proto::common::msp_role::MspRoleType;
 use proto::common::{MspPrincipal, MspRole};
+use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy::Type};
 
 /// Combinations considered for one question; a policy with more of them is refused.
 const COMBINATIONS_MAX: usize = 10_000;
@@ -291,11 +291,7 @@ mod tests {
         check(&[By("A.peer")], &peers, &["1xa0a1"]);
         check(&[Of(1, vec![By("A.peer"), By("B.peer")])], &peers, &["1xa0a1", "1xb0"]);
         check(&[Of(2, vec![By("A.peer"), By("B.peer")])], &peers, &["1xa0a1+1xb0"]);
-        check(
-            &[majority_of_three()],
-            &peers,
-            &["1xa0a1+1xb0", "1xa0a1+1xc0", "1xb0+1xc0"],
-        );
+        check(&[majority_of_three()], &peers, &["1xa0a1+1xb0", "1xa0a1+1xc0", "1xb0+1xc0"]);
         check(&[Of(2, vec![By("A.peer"), By("A.peer")])], &peers, &["2xa0a1"]);
     }
 

@@ -123,7 +123,8 @@ mod tests {
     fn name(parts: &[(u8, &[&str])]) -> Vec<u8> {
         let sets = parts.iter().flat_map(|(kind, values)| {
             let kind = der(6, &[0x55, 4, *kind]);
-            let value = |value: &&str| der(0x30, &[kind.clone(), der(12, value.as_bytes())].concat());
+            let value =
+                |value: &&str| der(0x30, &[kind.clone(), der(12, value.as_bytes())].concat());
             der(0x31, &values.iter().flat_map(value).collect::<Vec<u8>>())
         });
         der(0x30, &sets.collect::<Vec<u8>>())
@@ -137,7 +138,13 @@ mod tests {
     #[test]
     fn names_are_printed_like_fabric_does() {
         check(
-            &[(6, &["US"]), (8, &["North Carolina"]), (10, &["Hyperledger"]), (11, &["client"]), (3, &["minter"])],
+            &[
+                (6, &["US"]),
+                (8, &["North Carolina"]),
+                (10, &["Hyperledger"]),
+                (11, &["client"]),
+                (3, &["minter"]),
+            ],
             "CN=minter,OU=client,O=Hyperledger,ST=North Carolina,C=US",
         );
         check(&[(11, &["client", "a,b"]), (3, &[" x "])], "CN=\\ x\\ ,OU=client+OU=a\\,b");

@@ -15,7 +15,11 @@ pub(super) fn now() -> i64 {
 }
 
 /// The client's clock must be near the peer's, so that old proposals cannot be replayed.
-pub(super) fn clock(header: &ChannelHeader, now: i64, difference_max: Duration) -> Result<(), Error> {
+pub(super) fn clock(
+    header: &ChannelHeader,
+    now: i64,
+    difference_max: Duration,
+) -> Result<(), Error> {
     let client = header.timestamp.as_ref().map_or(0, |timestamp| timestamp.seconds);
     if client.abs_diff(now) <= difference_max.as_secs() {
         return Ok(());
@@ -124,13 +128,17 @@ mod tests {
         check(|p| p.channel_header.epoch = 1, "epoch is non-zero");
         check(|p| p.signature_header.nonce = Bytes::new(), "nonce is empty");
         check(|p| p.signature_header.creator = Bytes::new(), "creator is empty");
-        check(|p| p.channel_header.tx_id = "00".into(), "incorrectly computed txid '00' -- expected");
+        check(
+            |p| p.channel_header.tx_id = "00".into(),
+            "incorrectly computed txid '00' -- expected",
+        );
         check(|p| p.channel_header.tx_id = String::new(), "incorrectly computed txid ''");
     }
 
     #[test]
     fn clocks_may_differ_a_little() {
-        for (client, good) in [(1000, true), (100, true), (99, false), (1900, true), (1901, false)] {
+        for (client, good) in [(1000, true), (100, true), (99, false), (1900, true), (1901, false)]
+        {
             let timestamp = Some(prost_types::Timestamp { seconds: client, nanos: 0 });
             let header = ChannelHeader { timestamp, ..Default::default() };
             assert_eq!(clock(&header, 1000, Duration::from_secs(900)).is_ok(), good, "{client}");

@@ -13,7 +13,9 @@ use crate::system::is_system;
 /// policies of what was written.
 pub(super) fn of(used: &BTreeMap<String, NamespaceUse>) -> ChaincodeInterest {
     let namespaces = used.iter().filter(|(name, _)| !is_system(name));
-    ChaincodeInterest { chaincodes: namespaces.flat_map(|(name, used)| calls(name, used)).collect() }
+    ChaincodeInterest {
+        chaincodes: namespaces.flat_map(|(name, used)| calls(name, used)).collect(),
+    }
 }
 
 fn calls(name: &str, used: &NamespaceUse) -> Vec<ChaincodeCall> {
@@ -54,7 +56,11 @@ mod tests {
     use super::*;
 
     fn keys(reads: bool, writes: &[(&'static str, bool)]) -> Use {
-        let policy = SignaturePolicyEnvelope { version: 0, rule: None, identities: vec![Default::default()] };
+        let policy = SignaturePolicyEnvelope {
+            version: 0,
+            rule: None,
+            identities: vec![Default::default()],
+        };
         let policy = Bytes::from(policy.encode_to_vec());
         let writes = writes
             .iter()

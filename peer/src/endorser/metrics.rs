@@ -17,7 +17,8 @@ pub struct Metrics {
 impl Metrics {
     /// Registers the metrics.
     pub fn new(registry: &Registry) -> Self {
-        let counter = |name: &str, help: &str| registry.add(&format!("gauze_endorser_{name}"), help);
+        let counter =
+            |name: &str, help: &str| registry.add(&format!("gauze_endorser_{name}"), help);
         Self {
             received: counter("proposals", "Proposals received"),
             refused: counter("proposals_refused", "Proposals answered with an error of the call"),

@@ -17,6 +17,8 @@ mod process;
 mod respond;
 mod service;
 mod stub;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use std::sync::Arc;
@@ -69,7 +71,7 @@ struct Inner {
     /// Proposals accepted.
     requests: Semaphore,
     /// Proposals executed: more would only take turns on the same cores.
-    executions: Semaphore,
+    executions: Arc<Semaphore>,
 }
 
 impl Endorser {
@@ -78,7 +80,8 @@ impl Endorser {
         let Dependencies { channels, lifecycle, system, access, signer, tasks, metrics } =
             dependencies;
         let requests = Semaphore::new(config.concurrency_max.min(Semaphore::MAX_PERMITS));
-        let executions = Semaphore::new(config.executions_max.clamp(1, Semaphore::MAX_PERMITS));
+        let executions = config.executions_max.clamp(1, Semaphore::MAX_PERMITS);
+        let executions = Arc::new(Semaphore::new(executions));
         Self(Arc::new(Inner {
             config,
             channels,

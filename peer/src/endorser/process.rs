@@ -36,20 +36,21 @@ impl Endorser {
     async fn run(&self, signed: SignedProposal) -> Result<ProposalResponse, Error> {
         let inner = self.0.clone();
         let max = inner.config.concurrency_max;
-        let _request = inner.requests.try_acquire().map_err(|_| Error::Busy(max))?;
+        let _request = self.0.requests.try_acquire().map_err(|_| Error::Busy(max))?;
         let peeled = PeeledProposal::peel(&signed)?;
         check::clock(&peeled.channel_header, check::now(), inner.config.clock_difference_max)?;
         let timeout = inner.timeout(&peeled);
         let tx_id = peeled.channel_header.tx_id.clone();
-        let endorser = self.clone();
-        // The permit stays with the work: a proposal given up still occupies a core.
         let work = async move {
-            let permit = self.0.executions.acquire().await;
-            let worker = endorser.0.clone();
-            let run = move || worker.process(&signed, &peeled);
-            let outcome = endorser.0.tasks.spawn_blocking("endorser.process_proposal", run).await;
-            drop(permit);
-            outcome.unwrap_or(Err(Error::Panicked))
+            let permit = inner.executions.clone().acquire_owned().await;
+            let worker = inner.clone();
+            // The permit stays with the work: a proposal given up still occupies a core.
+            let run = move || {
+                let _permit = permit;
+                worker.process(&signed, &peeled)
+            };
+            let running = inner.tasks.spawn_blocking("endorser.process_proposal", run);
+            running.await.unwrap_or(Err(Error::Panicked))
         };
         match tokio::time::timeout(timeout, work).await {
             Ok(answer) => answer,
@@ -159,7 +160,7 @@ impl Inner {
 }
 
 /// Runs the chaincode on a channel. The error is the text of a response.
-fn simulate(proposal: &Proposal<'_>, channel: Arc<Channel>) -> Result<Outcome, String> {
+pub(super) fn simulate(proposal: &Proposal<'_>, channel: Arc<Channel>) -> Result<Outcome, String> {
     let peeled = proposal.peeled;
     let name = &peeled.chaincode;
     let in_simulation = |error: String| format!("error in simulation: {error}");

@@ -33,7 +33,12 @@ pub(super) fn plain(response: Response) -> ProposalResponse {
 }
 
 /// The bytes endorsers sign.
-fn payload(proposal_hash: [u8; 32], chaincode: &str, tx_id: &str, outcome: &Outcome) -> Bytes {
+pub(super) fn payload(
+    proposal_hash: [u8; 32],
+    chaincode: &str,
+    tx_id: &str,
+    outcome: &Outcome,
+) -> Bytes {
     let events = outcome.event.as_ref().map(|(name, payload)| {
         let event = ChaincodeEvent {
             chaincode_id: chaincode.to_owned(),

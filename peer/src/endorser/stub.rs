@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use ledger::Position;
 use ledger::simulator::{Error as SimulatorError, Query};
-use ledger::VALIDATION_PARAMETER;
 use prost_types::Timestamp;
 use proto::peer::{Response, SignedProposal};
 use runtime::{
@@ -20,6 +19,9 @@ use super::transaction::{CallError, Transaction};
 
 /// Changes of a key's history handed out at a time.
 const HISTORY_BATCH: usize = 100;
+
+/// Metadata entry that holds a key-level endorsement policy.
+const VALIDATION_PARAMETER: &str = "VALIDATION_PARAMETER";
 
 /// A range or history a call holds open.
 enum Iterator {
@@ -109,9 +111,11 @@ impl<'t, 'a> CallStub<'t, 'a> {
     /// Runs chaincode on another channel in a transaction of its own, which is thrown away.
     fn invoke_on(&self, channel: &str, call: &NestedCall) -> Answer<Response> {
         let proposal = self.transaction.proposal;
-        let channel = proposal.endorser.channels.get(channel).ok_or_else(|| {
-            refused(format!("failed to find ledger for channel: {channel}"))
-        })?;
+        let channel = proposal
+            .endorser
+            .channels
+            .get(channel)
+            .ok_or_else(|| refused(format!("failed to find ledger for channel: {channel}")))?;
         self.authorize(&channel, call)?;
         let mut other = Transaction::new(proposal, channel)
             .map_err(|error| StubError::Failed(error.to_string()))?;

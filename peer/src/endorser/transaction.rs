@@ -16,14 +16,12 @@ use super::Inner;
 use super::collections::Membership;
 use super::stub::CallStub;
 use crate::channels::Channel;
-use crate::lifecycle::state::{NAMESPACE, NAMESPACES, field_key};
+use crate::lifecycle::state::{LEGACY, NAMESPACE, NAMESPACES, field_key};
 use crate::lifecycle::{self, Definition};
 use crate::system::{self, Context};
 
 /// Key under which the version a chaincode was initialized for is kept in its namespace.
 const INITIALIZED: &str = "\u{0}\u{10ffff}initialized";
-/// Namespace of the old lifecycle, where chaincode unknown to `_lifecycle` is looked for.
-const LEGACY: &str = "lscc";
 
 /// What does not change while a proposal is worked on.
 pub(super) struct Proposal<'a> {
@@ -137,8 +135,7 @@ impl<'a> Transaction<'a> {
         definition: &Definition,
         is_init: bool,
     ) -> Result<(), CallError> {
-        let refuse =
-            |text: String| Err(CallError::Refused(format!("invalid invocation: {text}")));
+        let refuse = |text: String| Err(CallError::Refused(format!("invalid invocation: {text}")));
         let mut is_due = false;
         if definition.init_required() {
             let done = self.simulator.get_state(chaincode, INITIALIZED)?;
@@ -152,9 +149,9 @@ impl<'a> Transaction<'a> {
             (true, false) if !definition.init_required() => refuse(format!(
                 "chaincode '{chaincode}' does not require initialization but called as init"
             )),
-            (true, false) => refuse(format!(
-                "chaincode '{chaincode}' is already initialized but called as init"
-            )),
+            (true, false) => {
+                refuse(format!("chaincode '{chaincode}' is already initialized but called as init"))
+            }
             (false, true) => refuse(format!(
                 "chaincode '{chaincode}' has not been initialized for this version, must call as \
                  init first"

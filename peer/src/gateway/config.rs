@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Requests worked on at the same time; more are refused at once.
     pub concurrency_max: usize,
+    /// Streams of chaincode events served at the same time; more are refused at once.
+    pub event_streams_max: usize,
     /// How long one endorser may take.
     #[serde(with = "node::config::duration")]
     pub endorsement_timeout: Duration,
@@ -27,6 +29,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             concurrency_max: 500,
+            event_streams_max: 2500,
             endorsement_timeout: Duration::from_secs(30),
             broadcast_timeout: Duration::from_secs(30),
             dial_timeout: Duration::from_secs(10),

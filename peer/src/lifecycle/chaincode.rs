@@ -101,6 +101,22 @@ impl SystemChaincode for Chaincode {
     }
 }
 
+/// Runs a function on a channel without asking who calls.
+#[cfg(test)]
+pub(crate) fn replay(
+    simulator: &mut ledger::Simulator,
+    bundle: &Bundle,
+    msp_id: &str,
+    args: &[Bytes],
+) -> Response {
+    let name = std::str::from_utf8(&args[0]).unwrap();
+    let Some(Function::OnChannel(function)) = Function::named(name) else { panic!("{name}") };
+    match function(&mut Transaction { simulator, bundle, msp_id }, args[1].clone()) {
+        Ok(result) => success(result),
+        Err(error) => to_response(name, &error),
+    }
+}
+
 fn check_capabilities(bundle: &Bundle) -> Result<(), String> {
     let channel = bundle.channel_id();
     let Some(application) = bundle.application() else {
@@ -124,7 +140,9 @@ fn to_response(function: &str, error: &Error) -> Response {
     }
     match error {
         Error::NotDefined(_) | Error::PackageNotFound(_) => failure(404, text),
-        _ => failure(500, format!("failed to invoke backing implementation of '{function}': {text}")),
+        _ => {
+            failure(500, format!("failed to invoke backing implementation of '{function}': {text}"))
+        }
     }
 }
 
@@ -301,10 +319,7 @@ fn query_approved(transaction: &mut Transaction<'_>, message: Bytes) -> Result<V
     Ok(result.encode_to_vec())
 }
 
-fn query_all_approved(
-    transaction: &mut Transaction<'_>,
-    message: Bytes,
-) -> Result<Vec<u8>, Error> {
+fn query_all_approved(transaction: &mut Transaction<'_>, message: Bytes) -> Result<Vec<u8>, Error> {
     use wire::query_approved_chaincode_definitions_result::ApprovedChaincodeDefinition;
     let _: wire::QueryApprovedChaincodeDefinitionsArgs = decode(message)?;
     let approved_chaincode_definitions = transaction

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use prost::Message;
-use proto::peer::{CollectionConfigPackage, StaticCollectionConfig};
 use proto::lifecycle::{ChaincodeEndorsementInfo, ChaincodeValidationInfo};
+use proto::peer::{CollectionConfigPackage, StaticCollectionConfig};
 
 use super::Error;
 use super::state::{self, NAMESPACES, Read, Record};

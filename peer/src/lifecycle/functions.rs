@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use channel::Bundle;
 use ledger::Simulator;
 
+use super::Error;
 use super::approvals::{self, organizations};
 use super::check;
 use super::definition::{
@@ -12,12 +13,8 @@ use super::definition::{
     local_package, private_name, read_sequence,
 };
 use super::definitions::implicit_collection_name;
-use super::state::{self, NAMESPACES, Read, SOURCES};
+use super::state::{self, LEGACY, NAMESPACES, Read, SOURCES};
 use super::views::{Private, Public};
-use super::Error;
-
-/// Namespace of the old lifecycle, where a chaincode unknown to this one is looked for.
-pub const LEGACY: &str = "lscc";
 
 /// One transaction on `_lifecycle`, and the channel it is simulated on.
 pub(super) struct Transaction<'a> {
@@ -48,7 +45,8 @@ impl Transaction<'_> {
     /// Checks what the client sent. The existing definition is read for it, and looked for in the
     /// old lifecycle if there is none, so these reads enter the transaction.
     pub(super) fn check(&mut self, name: &str, parameters: &Parameters) -> Result<(), Error> {
-        let refuse = |text| Error::Refused(format!("error validating chaincode definition: {text}"));
+        let refuse =
+            |text| Error::Refused(format!("error validating chaincode definition: {text}"));
         check::alone(name, parameters, self.bundle).map_err(refuse)?;
         match Definition::read(&mut self.public(), name)? {
             Some(committed) => check::against(&committed, parameters).map_err(refuse),
@@ -323,6 +321,10 @@ mod tests {
         check(4, 3, None);
         check(0, 0, Some("requested sequence is 0, but first definable sequence number is 1"));
         check(2, 3, Some("currently defined sequence 3 is larger than requested sequence 2"));
-        check(5, 3, Some("requested sequence 5 is larger than the next available sequence number 4"));
+        check(
+            5,
+            3,
+            Some("requested sequence 5 is larger than the next available sequence number 4"),
+        );
     }
 }

@@ -18,6 +18,8 @@ pub mod state;
 mod views;
 
 pub use chaincode::Chaincode;
+#[cfg(test)]
+pub(crate) use chaincode::replay;
 pub use definition::{Definition, Parameters};
 pub use packages::{Config, Packages};
 pub use resolve::{Lifecycle, Runnable};

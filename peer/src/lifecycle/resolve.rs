@@ -132,11 +132,7 @@ impl Lifecycle {
             Source::Package(package_id) => package_id,
         };
         let chaincode = self.packages.chaincode(&package_id)?;
-        Ok(Runnable {
-            definition: Arc::new(definition),
-            package_id: package_id.into(),
-            chaincode,
-        })
+        Ok(Runnable { definition: Arc::new(definition), package_id: package_id.into(), chaincode })
     }
 
     fn package(&self, view: &View, name: &str, definition: &Definition) -> Result<Source, Error> {

@@ -15,6 +15,8 @@ use super::Error;
 
 /// The namespace of all lifecycle state.
 pub const NAMESPACE: &str = "_lifecycle";
+/// The namespace of the old lifecycle, where a chaincode unknown to this one is looked for.
+pub const LEGACY: &str = "lscc";
 /// Records of definitions and of approvals.
 pub const NAMESPACES: &str = "namespaces";
 /// Records of what package an organization runs for a definition.
@@ -288,10 +290,7 @@ mod tests {
         check(&[&first, &record(&[("A", 1), ("B", 3)])], &["put n/fields/x/B"]);
         check(&[&first, &record(&[("A", 1)])], &["put n/metadata/x", "delete n/fields/x/B"]);
         let other = record(&[("A", 1), ("C", 3)]);
-        check(
-            &[&first, &other],
-            &["put n/fields/x/C", "put n/metadata/x", "delete n/fields/x/B"],
-        );
+        check(&[&first, &other], &["put n/fields/x/C", "put n/metadata/x", "delete n/fields/x/B"]);
     }
 
     #[test]

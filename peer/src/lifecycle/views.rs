@@ -48,11 +48,7 @@ impl ReadHash for HashView<'_> {
     }
 }
 
-fn names_of(
-    simulator: &mut Simulator,
-    query: Query,
-    prefix: &str,
-) -> Result<Vec<String>, Error> {
+fn names_of(simulator: &mut Simulator, query: Query, prefix: &str) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     while let Some(entry) = simulator.next(query)? {
         names.push(entry.key.strip_prefix(prefix).unwrap_or_default().to_owned());

@@ -22,7 +22,9 @@ impl SystemChaincode for Lscc {
         let resource = match function {
             b"getchaincodes" | b"GetChaincodes" => "lscc/GetInstantiatedChaincodes",
             b"getinstalledchaincodes" | b"GetInstalledChaincodes" => "lscc/GetInstalledChaincodes",
-            _ => return failure(500, "legacy chaincode lifecycle is not supported, use _lifecycle"),
+            _ => {
+                return failure(500, "legacy chaincode lifecycle is not supported, use _lifecycle");
+            }
         };
         match context.authorize(resource) {
             Ok(()) => success(ChaincodeQueryResponse::default().encode_to_vec()),
