@@ -31,7 +31,7 @@ fn number(field: &str, text: &str, digits: usize) -> Result<(), Fault> {
 }
 
 /// The check digit that follows `body`: weights 3 and 1 from the right, modulo 10.
-pub fn check_digit(body: &str) -> u32 {
+pub(super) fn check_digit(body: &str) -> u32 {
     let weigh = |(position, digit): (usize, char)| {
         digit.to_digit(10).unwrap_or(0) * if position % 2 == 0 { 3 } else { 1 }
     };
@@ -61,7 +61,11 @@ pub fn ndc_matches(ndc: &str, gtin: &str) -> bool {
         // Eleven digits are ten with one segment padded; the padding zero is dropped.
         [5, 4, 2] => (0..3).any(|padded| {
             let unpad = |(position, segment): (usize, &&str)| {
-                if position == padded { segment.strip_prefix('0').map(str::to_owned) } else { Some((*segment).to_owned()) }
+                if position == padded {
+                    segment.strip_prefix('0').map(str::to_owned)
+                } else {
+                    Some((*segment).to_owned())
+                }
             };
             let parts: Option<Vec<String>> = segments.iter().enumerate().map(unpad).collect();
             parts.is_some_and(|parts| parts.concat() == inside)
