@@ -35,6 +35,8 @@ pub struct Config {
     pub gateway: crate::gateway::Config,
     /// Finding other peers.
     pub gossip: crate::gossip::Config,
+    /// Serving blocks and events.
+    pub deliver: deliver::server::Config,
     /// Metrics, health and version over HTTP.
     pub operations: node::operations::Config,
     /// Logs.
@@ -77,6 +79,7 @@ impl Default for Config {
             runtime: runtime::wasm::Config::default(),
             gateway: crate::gateway::Config::default(),
             gossip: crate::gossip::Config::default(),
+            deliver: deliver::server::Config::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
         }
@@ -92,5 +95,21 @@ impl Default for Msp {
 impl Default for Channels {
     fn default() -> Self {
         Self { joined_max: 256, waiters_max: 100_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_holds_every_key_with_its_default() {
+        let sample: serde_json::Value =
+            serde_yaml_ng::from_str(include_str!("../sample.yaml")).unwrap();
+        let defaults = serde_json::to_value(Config::default()).unwrap();
+        for (section, values) in defaults.as_object().unwrap() {
+            assert_eq!(&sample[section], values, "section {section}");
+        }
+        assert_eq!(sample, defaults);
     }
 }

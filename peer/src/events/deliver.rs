@@ -20,34 +20,26 @@ use super::private::visible;
 use super::transaction::filtered_block;
 use crate::channels::{Channel, Channels};
 
-/// A channel as the deliver server sees it.
-#[derive(Debug, Clone)]
-struct Served(Arc<Channel>);
-
-impl Serve for Served {
+impl Serve for Channel {
     fn heights(&self) -> watch::Receiver<u64> {
-        self.0.watch_height()
+        self.watch_height()
     }
 
     fn block(&self, number: u64) -> Result<Block, Box<dyn StdError + Send + Sync>> {
-        let block = self.0.ledger().block(number)?;
-        block.ok_or_else(|| format!("channel {} has no block {number}", self.0.id()).into())
+        let block = self.ledger().block(number)?;
+        block.ok_or_else(|| format!("channel {} has no block {number}", self.id()).into())
     }
 
     fn bundle(&self) -> Arc<Bundle> {
-        self.0.bundle()
+        Self::bundle(self)
     }
 }
 
-/// The channels as the deliver server sees them.
-#[derive(Debug)]
-struct ServedChannels(Arc<Channels>);
+impl Source for Channels {
+    type Channel = Channel;
 
-impl Source for ServedChannels {
-    type Channel = Served;
-
-    fn channel(&self, id: &str) -> Option<Served> {
-        self.0.get(id).map(Served)
+    fn channel(&self, id: &str) -> Option<Arc<Channel>> {
+        self.get(id)
     }
 }
 
@@ -64,7 +56,7 @@ fn status(code: Code) -> DeliverResponse {
 #[derive(Debug, Clone, Copy)]
 struct Blocks;
 
-impl Method<Served> for Blocks {
+impl Method<Channel> for Blocks {
     type Response = DeliverResponse;
     const NAME: &'static str = "/protos.Deliver/Deliver";
 
@@ -72,7 +64,7 @@ impl Method<Served> for Blocks {
         policy(bundle, "event/Block")
     }
 
-    fn block(&self, _: &Served, _: &Session, block: Block) -> Result<DeliverResponse, Code> {
+    fn block(&self, _: &Channel, _: &Session, block: Block) -> Result<DeliverResponse, Code> {
         Ok(DeliverResponse { r#type: Some(Type::Block(block)) })
     }
 
@@ -85,7 +77,7 @@ impl Method<Served> for Blocks {
 #[derive(Debug, Clone, Copy)]
 struct Filtered;
 
-impl Method<Served> for Filtered {
+impl Method<Channel> for Filtered {
     type Response = DeliverResponse;
     const NAME: &'static str = "/protos.Deliver/DeliverFiltered";
 
@@ -93,8 +85,8 @@ impl Method<Served> for Filtered {
         policy(bundle, "event/FilteredBlock")
     }
 
-    fn block(&self, channel: &Served, _: &Session, block: Block) -> Result<DeliverResponse, Code> {
-        let filtered = filtered_block(channel.0.id(), &block);
+    fn block(&self, channel: &Channel, _: &Session, block: Block) -> Result<DeliverResponse, Code> {
+        let filtered = filtered_block(channel.id(), &block);
         Ok(DeliverResponse { r#type: Some(Type::FilteredBlock(filtered)) })
     }
 
@@ -107,7 +99,7 @@ impl Method<Served> for Filtered {
 #[derive(Debug, Clone, Copy)]
 struct WithPrivateData;
 
-impl Method<Served> for WithPrivateData {
+impl Method<Channel> for WithPrivateData {
     type Response = DeliverResponse;
     const NAME: &'static str = "/protos.Deliver/DeliverWithPrivateData";
 
@@ -117,13 +109,13 @@ impl Method<Served> for WithPrivateData {
 
     fn block(
         &self,
-        channel: &Served,
+        channel: &Channel,
         session: &Session,
         block: Block,
     ) -> Result<DeliverResponse, Code> {
         let number = proto::block::number(&block);
-        let private_data_map = visible(&channel.0, number, session.identity()).map_err(|error| {
-            tracing::error!(channel = channel.0.id(), block = number, %error, "read private data");
+        let private_data_map = visible(channel, number, session.identity()).map_err(|error| {
+            tracing::error!(channel = channel.id(), block = number, %error, "read private data");
             Code::InternalServerError
         })?;
         let private_data_map: BTreeMap<_, _> =
@@ -140,9 +132,9 @@ impl Method<Served> for WithPrivateData {
 /// The gRPC service.
 #[derive(Debug, Clone)]
 pub struct Service {
-    blocks: Handler<ServedChannels, Blocks>,
-    filtered: Handler<ServedChannels, Filtered>,
-    with_private_data: Handler<ServedChannels, WithPrivateData>,
+    blocks: Handler<Channels, Blocks>,
+    filtered: Handler<Channels, Filtered>,
+    with_private_data: Handler<Channels, WithPrivateData>,
 }
 
 impl Service {
@@ -152,11 +144,10 @@ impl Service {
         config: &deliver::server::Config,
         tasks: &Tasks,
     ) -> DeliverServer<Self> {
-        let source = Arc::new(ServedChannels(channels));
         let service = Self {
-            blocks: Handler::new(source.clone(), Blocks, config.clone(), tasks),
-            filtered: Handler::new(source.clone(), Filtered, config.clone(), tasks),
-            with_private_data: Handler::new(source, WithPrivateData, config.clone(), tasks),
+            blocks: Handler::new(channels.clone(), Blocks, config.clone(), tasks),
+            filtered: Handler::new(channels.clone(), Filtered, config.clone(), tasks),
+            with_private_data: Handler::new(channels, WithPrivateData, config.clone(), tasks),
         };
         DeliverServer::new(service)
             .max_decoding_message_size(node::grpc::MAX_MESSAGE_BYTES)

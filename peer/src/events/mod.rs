@@ -2,5 +2,9 @@
 //! gateway's chaincode events.
 
 pub mod chaincode;
+mod deliver;
+mod private;
 
 mod transaction;
+
+pub use self::deliver::Service;

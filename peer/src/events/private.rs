@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ledger::Ledger;
+use ledger::{CollectionConfigAt, Ledger};
 use msp::Identity;
-use proto::peer::StaticCollectionConfig;
+use prost::Message;
+use proto::peer::{CollectionConfigPackage, StaticCollectionConfig};
 use proto::rwset::TxPvtReadWriteSet;
 
 use crate::channels::Channel;
@@ -67,11 +68,17 @@ impl Rules<'_> {
         }
         if !self.known.contains_key(chaincode) {
             let at = self.ledger.collections_below(chaincode, self.number)?;
-            let configs = at.map(|at| static_collections(&at.collections).cloned().collect());
-            self.known.insert(chaincode.to_owned(), configs.unwrap_or_default());
+            self.known.insert(chaincode.to_owned(), at.map(configs).unwrap_or_default());
         }
         let configs = self.known.get(chaincode).map_or(&[][..], Vec::as_slice);
         let config = configs.iter().find(|config| config.name == collection);
         Ok(config.is_some_and(|config| is_member(bundle, config, identity)))
     }
+}
+
+/// The two packages of protocol messages hold the same message twice.
+fn configs(at: CollectionConfigAt) -> Vec<StaticCollectionConfig> {
+    let package = CollectionConfigPackage::decode(at.collections.encode_to_vec().as_slice());
+    let package = package.unwrap_or_default();
+    static_collections(&package).cloned().collect()
 }

@@ -1,7 +1,7 @@
 //! Ledgers recorded from a running Fabric network.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,38 +9,12 @@ use bytes::Bytes;
 use prost::Message;
 use proto::common::Block;
 use proto::rwset::TxPvtReadWriteSet;
-use serde::Deserialize;
 
 /// One recorded ledger.
 pub struct Recording {
     dir: PathBuf,
-    pub expected: Expected,
-}
-
-/// What Fabric made of it.
-#[derive(Debug, Deserialize)]
-pub struct Expected {
-    pub channel: String,
-    pub blocks: Vec<ExpectedBlock>,
-}
-
-/// One block's verdicts.
-#[derive(Debug, Deserialize)]
-pub struct ExpectedBlock {
-    pub number: u64,
-    pub commit_hash: String,
-    pub tx_filter_hex: String,
-    pub txs: Vec<ExpectedTransaction>,
-}
-
-/// One transaction's verdict.
-#[derive(Debug, Deserialize)]
-pub struct ExpectedTransaction {
-    #[serde(default)]
-    pub tx_id: String,
-    pub code_name: String,
-    #[serde(default)]
-    pub note: serde_json::Value,
+    /// The blocks as the recorded peer had them, all slots filled.
+    pub blocks: Vec<Block>,
 }
 
 /// One entry of the state.
@@ -57,23 +31,14 @@ impl Recording {
     pub fn open(name: &str) -> Self {
         let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../ledger/tests/vectors");
         let dir = PathBuf::from(vectors).join(name);
-        let text = fs::read(dir.join("expected.json")).expect("recording is there");
-        Self { expected: serde_json::from_slice(&text).expect("expected.json"), dir }
+        let blocks: Vec<_> = (0..).map_while(|number| read_block(&dir, number)).collect();
+        assert!(blocks.len() > 1, "there is a recording in {}", dir.display());
+        Self { dir, blocks }
     }
 
-    /// The first block, as an orderer gives it.
-    pub fn genesis(&self) -> Block {
-        self.read_block("genesis.block")
-    }
-
-    /// A block as the peer of the recording had it, all slots filled.
-    pub fn block(&self, number: u64) -> Block {
-        self.read_block(&format!("blocks/block_{number:06}.pb"))
-    }
-
-    fn read_block(&self, name: &str) -> Block {
-        let bytes = fs::read(self.dir.join(name)).expect("block is there");
-        proto::block::parse(bytes.into()).expect("block parses")
+    /// Whether the private data of the organization's peer was recorded.
+    pub fn has_private(&self, org: &str) -> bool {
+        self.dir.join(format!("private_{org}")).exists()
     }
 
     /// What a peer of `org` kept as private data of a transaction.
@@ -98,6 +63,11 @@ impl Recording {
             })
             .collect()
     }
+}
+
+fn read_block(dir: &Path, number: u64) -> Option<Block> {
+    let bytes = fs::read(dir.join(format!("blocks/block_{number:06}.pb"))).ok()?;
+    Some(proto::block::parse(bytes.into()).expect("block parses"))
 }
 
 fn entry(json: &serde_json::Value) -> Entry {

@@ -319,7 +319,7 @@ fn what_stops_a_fabric_peer_does_not_stop_this_one() {
         (field_key("namespaces", "half", "Sequence"), b"\x08\x01".to_vec()),
     ]);
     check(world, InvalidChaincode, |draft| {
-        draft.namespaces.push(writes("half", &[("k", b"v")]));
+        draft.namespaces = vec![writes("cc", &[("x", b"v")]), writes("half", &[("k", b"v")])];
     });
     world.lifecycle(&[(field_key("namespaces", "cc", "ValidationInfo"), b"\xff".to_vec())]);
     check(world, InvalidChaincode, |_| {});
