@@ -17,7 +17,7 @@ use crate::certificate;
 use crate::keys::PublicKey;
 
 pub use self::load::{load_config, load_fabric_config, load_key, load_signing_certificate};
-pub use self::store::{store_config, store_signer};
+pub use self::store::{store_config, store_file, store_signer};
 
 const ROOTS: &str = "cacerts";
 const INTERMEDIATES: &str = "intermediatecerts";

@@ -27,24 +27,28 @@ pub fn store_config(msp_dir: &Path, config: &FabricMspConfig) -> Result<(), Erro
         (TLS_INTERMEDIATES, &config.tls_intermediate_certs),
     ] {
         for (name, text) in certificate_names(texts).iter().zip(texts) {
-            store(&msp_dir.join(folder).join(name), text, 0o644)?;
+            store_file(&msp_dir.join(folder).join(name), text, 0o644)?;
         }
     }
     for (index, list) in config.revocation_list.iter().enumerate() {
-        store(&msp_dir.join(REVOCATION_LISTS).join(format!("crl-{index}.pem")), list, 0o644)?;
+        store_file(&msp_dir.join(REVOCATION_LISTS).join(format!("crl-{index}.pem")), list, 0o644)?;
     }
     let path = msp_dir.join(CONFIG);
     let text = serde_yaml_ng::to_string(&yaml_of(config))
         .map_err(|source| Error::Config { path: path.clone(), source })?;
-    store(&path, text.as_bytes(), 0o644)
+    store_file(&path, text.as_bytes(), 0o644)
 }
 
 /// Writes certificate and key of a signing identity into an MSP folder.
 pub fn store_signer(msp_dir: &Path, certificate: &Certificate, key_pem: &str) -> Result<(), Error> {
     let text = certificate.to_pem();
-    store(&msp_dir.join(SIGNING).join(certificate_name(text.as_bytes())), text.as_bytes(), 0o644)?;
+    store_file(
+        &msp_dir.join(SIGNING).join(certificate_name(text.as_bytes())),
+        text.as_bytes(),
+        0o644,
+    )?;
     let key = msp_dir.join(KEYS).join(key_name(certificate.public_key()));
-    store(&key, key_pem.as_bytes(), 0o600)
+    store_file(&key, key_pem.as_bytes(), 0o600)
 }
 
 fn yaml_of(config: &FabricMspConfig) -> Config {
@@ -90,9 +94,9 @@ fn certificate_name(text: &[u8]) -> String {
     format!("{}-cert.pem", name.chars().map(harmless).collect::<String>())
 }
 
-/// Writes a file so that it is either the old or the new one, never in between. Hidden files are
-/// not read back.
-fn store(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+/// Writes a file, and the folders above it, so that it is either the old or the new one, never in
+/// between. `mode` holds from the first byte on.
+pub fn store_file(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let failed = |source| Error::Io { action: "write", path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
