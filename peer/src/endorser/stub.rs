@@ -122,15 +122,20 @@ impl<'t, 'a> CallStub<'t, 'a> {
         answer(proposal.tx_id(), other.call(&call.chaincode, &call.invocation, true))
     }
 
-    /// Contracts are guarded by the channel they are on, the peer's own guard themselves.
+    /// Contracts are guarded by the channel they are on, the peer's own guard themselves. The
+    /// signature was verified before; who signed may be somebody else on another channel.
     fn authorize(&self, channel: &crate::channels::Channel, call: &NestedCall) -> Answer<()> {
-        let proposal = self.transaction.proposal;
-        if proposal.endorser.system.get(&call.chaincode).is_some() {
+        let endorser = self.transaction.proposal.endorser;
+        if endorser.system.get(&call.chaincode).is_some() {
             return Ok(());
         }
-        let access = &proposal.endorser.access;
-        access
-            .check("peer/ChaincodeToChaincode", Some(channel), proposal.request)
+        let creator =
+            channel.bundle().msps().deserialize(self.creator()).map_err(|error| {
+                refused(format!("creator is unknown on {}: {error}", channel.id()))
+            })?;
+        endorser
+            .access
+            .check_identity("peer/ChaincodeToChaincode", channel, &creator)
             .map_err(|denied| refused(denied.to_string()))
     }
 }

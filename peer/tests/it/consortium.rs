@@ -103,9 +103,19 @@ fn template(name: &str, usage: Usage, units: Vec<String>) -> Template {
 /// The first block of a channel of `users`, ordered by `orderer`. Each user may come with anchor
 /// peers.
 pub fn genesis(channel: &str, orderer: &Org, users: &[(&Org, Vec<(String, u16)>)]) -> Block {
+    genesis_at(channel, orderer, "localhost:7050", users)
+}
+
+/// The same, with the address of the orderer.
+pub fn genesis_at(
+    channel: &str,
+    orderer: &Org,
+    address: &str,
+    users: &[(&Org, Vec<(String, u16)>)],
+) -> Block {
     let mut profile = Profile::new(channel);
     let mut ordering = Organization::ordering("Orderers", &orderer.msp_id, orderer.config());
-    ordering.endpoints = vec!["localhost:7050".into()];
+    ordering.endpoints = vec![address.into()];
     profile.orderer.organizations = vec![ordering];
     profile.orderer.raft.consenters = vec![consenter(orderer)];
     profile.application.organizations = users

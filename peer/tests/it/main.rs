@@ -1,6 +1,10 @@
 //! The peer's tests over several modules.
 
 mod consortium;
+mod gateway;
+mod native;
+mod network;
+mod proposals;
 mod recording;
 mod replay;
 mod system;

@@ -110,7 +110,7 @@ fn private(stub: &mut dyn Stub, args: &[&str]) -> Answer {
             Ok(stub.get_private_data_hash(collection, key)?.unwrap_or_default())
         }
         ["pput", collection, key] => {
-            let value = stub.transient()[*key].clone();
+            let value = stub.transient().get(*key).cloned().unwrap_or_default();
             stub.put_private_data(collection, key, value).map(done)
         }
         ["pput", collection, key, text] => {

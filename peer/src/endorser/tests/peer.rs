@@ -78,8 +78,8 @@ fn signer() -> SigningIdentity {
     SigningIdentity::new(ORG1, certificate, key).unwrap()
 }
 
-/// A file of the recorded material.
+/// A file of the recorded ledgers, which are kept beside the ledger's own tests.
 pub(super) fn recorded(path: &str) -> Option<Bytes> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ledger/tests/vectors");
     std::fs::read(root.join(path)).ok().map(Bytes::from)
 }
