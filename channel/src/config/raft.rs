@@ -75,3 +75,64 @@ pub fn validate_change(current: &ConfigMetadata, next: &ConfigMetadata) -> Resul
     }
     Ok(changes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::etcdraft::Options;
+
+    fn settings(names: &[&'static str]) -> ConfigMetadata {
+        let consenter = |name: &&'static str| Consenter {
+            host: (*name).into(),
+            port: 7050,
+            client_tls_cert: Bytes::from_static(name.as_bytes()),
+            server_tls_cert: Bytes::from_static(name.as_bytes()),
+        };
+        let options = Options {
+            tick_interval: "500ms".into(),
+            election_tick: 10,
+            heartbeat_tick: 1,
+            max_inflight_blocks: 5,
+            snapshot_interval_size: 1,
+        };
+        ConfigMetadata { consenters: names.iter().map(consenter).collect(), options: Some(options) }
+    }
+
+    #[track_caller]
+    fn check_bad(change: impl FnOnce(&mut ConfigMetadata, &mut Options)) {
+        let mut settings = settings(&["a", "b", "c"]);
+        let mut options = settings.options.take().unwrap();
+        change(&mut settings, &mut options);
+        settings.options = Some(options);
+        assert!(validate(&settings).is_err());
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        assert!(validate(&settings(&["a", "b", "c"])).is_ok());
+        assert!(validate(&ConfigMetadata { options: None, ..settings(&["a"]) }).is_err());
+        check_bad(|_, options| options.heartbeat_tick = 0);
+        check_bad(|_, options| options.election_tick = 1);
+        check_bad(|_, options| options.max_inflight_blocks = 0);
+        check_bad(|_, options| options.tick_interval = "soon".into());
+        check_bad(|_, options| options.tick_interval = "0s".into());
+        check_bad(|settings, _| settings.consenters.clear());
+        check_bad(|settings, _| settings.consenters.push(settings.consenters[0].clone()));
+        check_bad(|settings, _| settings.consenters[0].server_tls_cert = Bytes::new());
+    }
+
+    #[test]
+    fn one_consenter_comes_goes_or_is_replaced_at_a_time() {
+        let change = |next: &[&'static str]| {
+            let changes = validate_change(&settings(&["a", "b", "c"]), &settings(next)).ok()?;
+            Some((changes.added.len(), changes.removed.len()))
+        };
+        assert_eq!(change(&["c", "b", "a"]), Some((0, 0)));
+        assert_eq!(change(&["a", "b", "c", "d"]), Some((1, 0)));
+        assert_eq!(change(&["a", "b"]), Some((0, 1)));
+        assert_eq!(change(&["a", "b", "d"]), Some((1, 1)));
+        assert_eq!(change(&["a", "b", "c", "d", "e"]), None);
+        assert_eq!(change(&["a"]), None);
+        assert_eq!(change(&["a", "d", "e"]), None);
+    }
+}

@@ -112,6 +112,9 @@ fn satisfied(rule: &Rule, answers: &mut Answers<'_>, used: &mut Vec<bool>) -> bo
     }
 }
 
+/// Most answers remembered; beyond this, a policy is evaluated without memory.
+const ANSWERS_MAX: usize = 1 << 20;
+
 /// Which identity satisfies which principal, asked at most once each.
 struct Answers<'a> {
     principals: &'a [MspPrincipal],
@@ -121,13 +124,17 @@ struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     fn new(principals: &'a [MspPrincipal], identities: &'a [Identity]) -> Self {
-        Self { principals, identities, known: vec![None; principals.len() * identities.len()] }
+        let answers = principals.len().saturating_mul(identities.len());
+        let known = if answers <= ANSWERS_MAX { vec![None; answers] } else { Vec::new() };
+        Self { principals, identities, known }
     }
 
     fn get(&mut self, principal: usize, identity: usize) -> bool {
-        let at = principal * self.identities.len() + identity;
-        *self.known[at]
-            .get_or_insert_with(|| self.identities[identity].satisfies(&self.principals[principal]))
+        let ask = || self.identities[identity].satisfies(&self.principals[principal]);
+        match self.known.get_mut(principal * self.identities.len() + identity) {
+            Some(known) => *known.get_or_insert_with(ask),
+            None => ask(),
+        }
     }
 }
 

@@ -90,7 +90,10 @@ impl Default for Config {
     }
 }
 
-/// What a stream sends.
+/// The answers of one stream.
+pub type Answered<R> = ReceiverStream<Result<R, Status>>;
+
+/// Where the answers of one stream go.
 type Answers<M, C> = mpsc::Sender<Result<<M as Method<C>>::Response, Status>>;
 
 /// Serves the streams of one method.
@@ -130,7 +133,7 @@ impl<S: Source, M: Method<S::Channel>> Handler<S, M> {
     pub fn deliver(
         &self,
         request: Request<Streaming<Envelope>>,
-    ) -> Result<Response<ReceiverStream<Result<M::Response, Status>>>, Status> {
+    ) -> Result<Response<Answered<M::Response>>, Status> {
         let shared = Arc::clone(&self.shared);
         let Ok(permit) = Arc::clone(&shared.streams).try_acquire_owned() else {
             let (name, limit) = (M::NAME, shared.config.streams_max);
