@@ -13,6 +13,8 @@
     unreachable_pub,
     clippy::all,
     clippy::disallowed_types,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated code"
 )]
 mod generated {
