@@ -16,7 +16,7 @@ pub(super) fn status(code: Code, message: impl Into<String>, details: &[ErrorDet
     let message = message.into();
     let details = details
         .iter()
-        .map(|detail| Any { type_url: DETAIL.to_owned(), value: detail.encode_to_vec().into() })
+        .map(|detail| Any { type_url: DETAIL.to_owned(), value: detail.encode_to_vec() })
         .collect::<Vec<_>>();
     if details.is_empty() {
         return Status::new(code, message);

@@ -146,6 +146,20 @@ async fn deploy(network: &Network, definition: &wire::CommitChaincodeDefinitionA
     assert_eq!(verdict, TxValidationCode::Valid);
 }
 
+/// Replaces a definition; the package stays.
+async fn redefine(peer: &Peer, definition: &wire::CommitChaincodeDefinitionArgs) {
+    let packages = peer.lifecycle.packages().list();
+    let (package_id, _) = packages.iter().next().unwrap();
+    let approval = approval(definition, package_id);
+    for draft in [
+        lifecycle("ApproveChaincodeDefinitionForMyOrg", &approval),
+        lifecycle("CommitChaincodeDefinition", definition),
+    ] {
+        let verdict = transact(peer, &peer.admin, &draft, &[]).await.unwrap();
+        assert_eq!(verdict, TxValidationCode::Valid);
+    }
+}
+
 fn details(status: &Status) -> Vec<ErrorDetail> {
     let decoded = proto::google::rpc::Status::decode(status.details()).unwrap();
     let detail = |any: &prost_types::Any| ErrorDetail::decode(&any.value[..]).unwrap();
@@ -421,6 +435,111 @@ async fn keys_with_a_policy_of_their_own_are_planned_for() {
     refused(endorse(first, client, &draft, &[]).await, Code::Aborted, "failed to collect enough");
     let draft = Draft::new("basic", &["put", "other", "4"]);
     endorse(first, client, &draft, &[]).await.unwrap();
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn some_contracts_want_to_be_initialized() {
+    let network = Network::start(&ORGS[..1]).await;
+    let first = &network.peers[0];
+    let client = &first.client;
+    let basic = wire::CommitChaincodeDefinitionArgs { init_required: true, ..definition("basic") };
+    deploy(&network, &basic).await;
+    let failure = |draft: Draft| async move {
+        let answer = first.endorser.process(draft.sign(client)).await.unwrap();
+        answer.response.unwrap().message
+    };
+    let init = || Draft { is_init: true, ..Draft::new("basic", &["init"]) };
+    let text = failure(Draft::new("basic", &["get", "k"])).await;
+    let expected = "invalid invocation: chaincode 'basic' has not been initialized for this \
+                    version, must call as init first";
+    assert!(text.starts_with("error in simulation: failed to execute transaction "), "{text}");
+    assert!(text.ends_with(expected), "{text}");
+    let verdict = transact(first, client, &init(), &[]).await.unwrap();
+    assert_eq!(verdict, TxValidationCode::Valid);
+    evaluate(first, client, &Draft::new("basic", &["get", "k"])).await.unwrap();
+    let text = failure(init()).await;
+    assert!(
+        text.ends_with("chaincode 'basic' is already initialized but called as init"),
+        "{text}"
+    );
+    let upgrade = wire::CommitChaincodeDefinitionArgs {
+        sequence: 2,
+        version: "2.0".into(),
+        ..definition("basic")
+    };
+    redefine(first, &upgrade).await;
+    let text = failure(init()).await;
+    let expected = "chaincode 'basic' does not require initialization but called as init";
+    assert!(text.ends_with(expected), "{text}");
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contracts_call_each_other() {
+    let network = Network::start(&ORGS[..1]).await;
+    let first = &network.peers[0];
+    let client = &first.client;
+    for name in ["one", "two"] {
+        deploy(&network, &definition(name)).await;
+    }
+    let draft = Draft::new("one", &["call", "two", "", "put", "k", "v"]);
+    let verdict = transact(first, client, &draft, &[]).await.unwrap();
+    assert_eq!(verdict, TxValidationCode::Valid);
+    let read = evaluate(first, client, &Draft::new("two", &["get", "k"])).await.unwrap();
+    assert_eq!(read.payload.as_ref(), b"v");
+    for (chaincode, channel, expected) in [
+        ("nobody", "", "chaincode nobody not found"),
+        ("two", "pharma", "failed to find ledger for channel: pharma"),
+        ("two", "", "unknown function"),
+    ] {
+        let draft = Draft::new("one", &["call", chaincode, channel, "nothing"]);
+        let answer = first.endorser.process(draft.sign(client)).await.unwrap();
+        let response = answer.response.unwrap();
+        assert_eq!(response.status, 500);
+        assert!(response.message.contains(expected), "{}", response.message);
+    }
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promised_copies_of_secrets_are_not_forgotten() {
+    let network = Network::start(&ORGS[..1]).await;
+    let first = &network.peers[0];
+    let collection = |name: &str, required_peer_count| {
+        use proto::peer::{CollectionConfig, collection_config::Payload};
+        let config = proto::peer::StaticCollectionConfig {
+            name: name.to_owned(),
+            required_peer_count,
+            maximum_peer_count: 1,
+            member_only_read: true,
+            ..peer::lifecycle::definitions::implicit_collection(&first.msp_id)
+        };
+        CollectionConfig { payload: Some(Payload::StaticCollectionConfig(config)) }
+    };
+    let config = vec![collection("here", 0), collection("elsewhere", 1)];
+    let collections = Some(proto::peer::CollectionConfigPackage { config });
+    let basic = wire::CommitChaincodeDefinitionArgs { collections, ..definition("basic") };
+    deploy(&network, &basic).await;
+    for (name, expected) in [
+        ("here", None),
+        ("elsewhere", Some("required to disseminate to at least 1 peers")),
+        ("nowhere", Some("collection [nowhere] not defined in the collection config")),
+    ] {
+        let mut draft = Draft::new("basic", &["put-secret", name, "k"]);
+        draft.transient.insert("value".into(), Bytes::from_static(b"aspirin"));
+        let answer = first.endorser.process(draft.sign(&first.client)).await.unwrap();
+        let response = answer.response.unwrap();
+        assert_eq!(response.status == 200, expected.is_none(), "{response:?}");
+        assert!(response.message.contains(expected.unwrap_or_default()), "{response:?}");
+    }
+    let fewer = wire::CommitChaincodeDefinitionArgs { sequence: 2, ..definition("basic") };
+    let draft = lifecycle("ApproveChaincodeDefinitionForMyOrg", &approval(&fewer, ""));
+    let answer = first.endorser.process(draft.sign(&first.admin)).await.unwrap();
+    let text = answer.response.unwrap().message;
+    let expected = "error validating chaincode definition: existing collection [here] missing in \
+                    the proposed collection configuration";
+    assert!(text.ends_with(expected), "{text}");
     network.stop().await;
 }
 

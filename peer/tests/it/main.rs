@@ -1,6 +1,9 @@
 //! The peer's tests over several modules.
 
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests fail by panicking")]
+
 mod consortium;
+mod discovery;
 mod gateway;
 mod native;
 mod network;

@@ -50,6 +50,7 @@ pub struct Peer {
     pub endorser: Endorser,
     pub gateway: Gateway,
     pub planner: Planner,
+    pub access: Access,
     pub admin: SigningIdentity,
     pub client: SigningIdentity,
     tasks: Tasks,
@@ -143,7 +144,7 @@ impl Network {
                 channels: channels.clone(),
                 endorser: endorser.clone(),
                 planner: planner.clone(),
-                access,
+                access: access.clone(),
                 tls: Some(Arc::new(tls)),
             },
         );
@@ -169,6 +170,7 @@ impl Network {
             endorser,
             gateway,
             planner,
+            access,
             tasks,
             _directory: directory,
         });
