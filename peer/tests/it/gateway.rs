@@ -295,7 +295,7 @@ async fn failures_say_who_failed_and_why() {
         msp_id: first.msp_id.clone(),
         message: "chaincode response 500, out of stock".into(),
     };
-    assert_eq!(details(&status), [expected.clone()]);
+    assert_eq!(details(&status), std::slice::from_ref(&expected));
     let status = refused(
         endorse(first, client, &draft, &[]).await,
         Code::Aborted,
