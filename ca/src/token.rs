@@ -30,6 +30,9 @@ pub enum Error {
     /// The key did not sign.
     #[error("sign token")]
     Sign(#[source] msp::Error),
+    /// The token cannot be sent as metadata.
+    #[error("token is not metadata")]
+    Metadata,
 }
 
 /// A received token. Nothing about it is proven before [`Token::verify`].

@@ -12,6 +12,8 @@
     missing_debug_implementations,
     unreachable_pub,
     clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     clippy::disallowed_types,
     clippy::allow_attributes_without_reason,
     clippy::too_many_lines,

@@ -1,158 +1,22 @@
-//! Talking to an authority: makes keys and requests here, sends the requests, writes folders.
+//! The calls, each with the token it needs.
 
-use std::path::Path;
 use std::time::Duration;
 
-use msp::authority::Subject;
-use msp::keys::{self, PrivateKey};
-use msp::{Certificate, SignerError, SigningIdentity, certificate, directory, request};
-use node::grpc::{self, ConnectError};
+use msp::SigningIdentity;
+use msp::keys::PrivateKey;
+use node::grpc;
 use prost::Message;
-use proto::msp::{FabricMspConfig, FabricNodeOUs, FabricOuIdentifier};
 use rustls_pki_types::CertificateDer;
+use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
 
 use crate::messages::certificate_authority_client::CertificateAuthorityClient;
 use crate::messages::*;
 use crate::{Secret, now, token};
 
-/// Why a call gave no result.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The authority cannot be reached.
-    #[error("reach the certificate authority")]
-    Connect(#[from] ConnectError),
-    /// The authority refused.
-    #[error("certificate authority: {}", .0.message())]
-    Refused(Box<Status>),
-    /// No key or signature could be made.
-    #[error("make a key")]
-    Key(#[from] keys::Error),
-    /// The request for a certificate could not be made.
-    #[error("make a certificate request")]
-    Request(#[from] request::Error),
-    /// The token could not be made.
-    #[error("make a token")]
-    Token(#[from] token::Error),
-    /// The answer holds no proper certificate.
-    #[error("certificate from the authority")]
-    Certificate(#[from] certificate::Error),
-    /// The certificate is for another key.
-    #[error("the certificate is for another key")]
-    OtherKey,
-    /// Certificate and key make no signing identity.
-    #[error("signing identity")]
-    Signer(#[from] SignerError),
-    /// A folder cannot be written.
-    #[error("write folder")]
-    Directory(#[from] directory::Error),
-}
-
-impl From<Status> for Error {
-    fn from(status: Status) -> Self {
-        Self::Refused(Box::new(status))
-    }
-}
-
-/// What a certificate is asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wish {
-    /// Which of the two authorities.
-    pub profile: Profile,
-    /// Host names and addresses, for TLS.
-    pub hosts: Vec<String>,
-    /// Attributes to stand in the certificate besides those that always do; all must be there.
-    pub attributes: Vec<String>,
-}
-
-impl Wish {
-    /// An identity.
-    pub fn identity() -> Self {
-        Self::default()
-    }
-
-    /// A TLS certificate for these hosts.
-    pub fn tls(hosts: &[&str]) -> Self {
-        let hosts = hosts.iter().map(|&host| host.to_owned()).collect();
-        Self { profile: Profile::Tls, hosts, attributes: Vec::new() }
-    }
-
-    fn attribute_requests(&self) -> Vec<AttributeRequest> {
-        let request = |name: &String| AttributeRequest { name: name.clone(), optional: false };
-        self.attributes.iter().map(request).collect()
-    }
-}
-
-/// A certificate with its key, and who issued it.
-#[derive(Debug)]
-pub struct Credential {
-    /// The certificate.
-    pub certificate: Certificate,
-    /// The key, made here.
-    pub key: PrivateKey,
-    /// Name and roots of the authority.
-    pub authority: Info,
-}
-
-/// Which of Fabric's file names a TLS folder uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsRole {
-    /// `server.crt` and `server.key`.
-    Server,
-    /// `client.crt` and `client.key`.
-    Client,
-}
-
-impl Credential {
-    /// The signing identity this is in an organization.
-    pub fn into_signer(self, msp_id: &str) -> Result<SigningIdentity, Error> {
-        Ok(SigningIdentity::new(msp_id, self.certificate, self.key)?)
-    }
-
-    /// Writes an identity as an MSP folder: certificate, key, roots and roles.
-    pub fn store_msp(&self, folder: &Path) -> Result<(), Error> {
-        directory::store_config(folder, &definition(&self.authority, ""))?;
-        Ok(directory::store_signer(folder, &self.certificate, &self.key.to_pem()?)?)
-    }
-
-    /// Writes a TLS certificate as a TLS folder: `ca.crt`, certificate and key.
-    pub fn store_tls(&self, folder: &Path, role: TlsRole) -> Result<(), Error> {
-        let name = if role == TlsRole::Server { "server" } else { "client" };
-        let store = |file: String, content: &[u8], mode| {
-            directory::store_file(&folder.join(file), content, mode)
-        };
-        store("ca.crt".to_owned(), &self.authority.tls_root, 0o644)?;
-        store(format!("{name}.crt"), self.certificate.to_pem().as_bytes(), 0o644)?;
-        Ok(store(format!("{name}.key"), self.key.to_pem()?.as_bytes(), 0o600)?)
-    }
-}
-
-/// The definition of the organization an authority serves: its roots, and enforced roles.
-pub fn definition(authority: &Info, msp_id: &str) -> FabricMspConfig {
-    let unit = |name: &str| {
-        Some(FabricOuIdentifier {
-            certificate: authority.identity_root.clone(),
-            organizational_unit_identifier: name.to_owned(),
-        })
-    };
-    FabricMspConfig {
-        name: msp_id.to_owned(),
-        root_certs: vec![authority.identity_root.clone()],
-        tls_root_certs: vec![authority.tls_root.clone()],
-        crypto_config: Some(directory::default_crypto()),
-        fabric_node_ous: Some(FabricNodeOUs {
-            enable: true,
-            client_ou_identifier: unit("client"),
-            peer_ou_identifier: unit("peer"),
-            admin_ou_identifier: unit("admin"),
-            orderer_ou_identifier: unit("orderer"),
-        }),
-        ..Default::default()
-    }
-}
+use super::credential::{certificate_request, credential};
+use super::{Credential, Error, Wish};
 
 /// A connection to an authority. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -331,7 +195,7 @@ impl Client {
         &self,
         signer: &SigningIdentity,
         filter: &ListCertificatesRequest,
-    ) -> Result<Vec<crate::messages::Certificate>, Error> {
+    ) -> Result<Vec<Certificate>, Error> {
         let (mut all, mut after) = (Vec::new(), String::new());
         loop {
             let request = ListCertificatesRequest { after, limit: 0, ..filter.clone() };
@@ -346,19 +210,6 @@ impl Client {
     }
 }
 
-fn certificate_request(key: &PrivateKey, id: &str, wish: &Wish) -> Result<String, Error> {
-    let subject = Subject { common_name: id.to_owned(), ..Default::default() };
-    Ok(request::create(key, &subject, &wish.hosts)?)
-}
-
-fn credential(key: PrivateKey, enrolled: Enrolled) -> Result<Credential, Error> {
-    let certificate = Certificate::from_pem(&enrolled.certificate)?;
-    if certificate.public_key() != key.public() {
-        return Err(Error::OtherKey);
-    }
-    Ok(Credential { certificate, key, authority: enrolled.info.unwrap_or_default() })
-}
-
 fn signed<M: Message>(
     call: &str,
     signer: &SigningIdentity,
@@ -366,7 +217,7 @@ fn signed<M: Message>(
 ) -> Result<Request<M>, Error> {
     let path = format!("/gauze.ca.CertificateAuthority/{call}");
     let token = token::create(signer, &path, &message.encode_to_vec(), now())?;
-    let token = MetadataValue::try_from(token).map_err(|_| Error::OtherKey)?;
+    let token = MetadataValue::try_from(token).map_err(|_| token::Error::Metadata)?;
     let mut request = Request::new(message);
     request.metadata_mut().insert(token::METADATA, token);
     Ok(request)
