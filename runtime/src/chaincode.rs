@@ -1,7 +1,8 @@
 //! The two traits a kind of chaincode implements, and what one call is given.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use proto::peer::Response;
@@ -68,10 +69,26 @@ pub struct Budget {
     tank: Arc<Tank>,
 }
 
+/// Counters only grow, and one tree of calls runs on one thread at a time.
 #[derive(Debug, Default)]
 struct Tank {
     limit: AtomicU64,
     used: AtomicU64,
+    usage: [AtomicU64; Usage::COUNT],
+}
+
+/// What is counted over the whole tree of calls, besides fuel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Usage {
+    Reads,
+    ReadBytes,
+    Writes,
+    WriteBytes,
+    LogBytes,
+}
+
+impl Usage {
+    const COUNT: usize = Self::LogBytes as usize + 1;
 }
 
 impl Budget {
@@ -82,7 +99,7 @@ impl Budget {
 
     /// Fuel consumed so far by the whole tree of calls.
     pub fn fuel_used(&self) -> u64 {
-        self.tank.used.load(Ordering::Relaxed)
+        self.tank.used.load(Relaxed)
     }
 
     /// The budget of a call made by this one.
@@ -92,25 +109,22 @@ impl Budget {
 
     /// Fills a fresh budget, then tells what is left.
     pub(crate) fn fill(&self, limit: u64) -> u64 {
-        let limit = match self.tank.limit.compare_exchange(
-            0,
-            limit,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        ) {
-            Ok(_) => limit,
-            Err(already) => already,
-        };
-        limit.saturating_sub(self.fuel_used())
+        let filled = self.tank.limit.compare_exchange(0, limit, Relaxed, Relaxed);
+        filled.map_or_else(|already| already, |_| limit).saturating_sub(self.fuel_used())
     }
 
     /// The amount the tree of calls was given.
     pub(crate) fn limit(&self) -> u64 {
-        self.tank.limit.load(Ordering::Relaxed)
+        self.tank.limit.load(Relaxed)
     }
 
     /// Records fuel consumed by this call alone.
     pub(crate) fn spend(&self, fuel: u64) {
-        self.tank.used.fetch_add(fuel, Ordering::Relaxed);
+        self.tank.used.fetch_add(fuel, Relaxed);
+    }
+
+    /// Counts something and tells the sum.
+    pub(crate) fn count(&self, usage: Usage, amount: u64) -> u64 {
+        self.tank.usage[usage as usize].fetch_add(amount, Relaxed).saturating_add(amount)
     }
 }

@@ -16,12 +16,14 @@ pub mod conformance;
 pub mod error;
 pub mod package;
 pub mod rules;
+pub mod session;
 pub mod stub;
 pub mod wasm;
 
 pub use chaincode::{Budget, Chaincode, ChaincodeRuntime, Invocation};
 pub use error::{Error, Limit};
 pub use package::Package;
+pub use session::Session;
 pub use stub::{
     Batch, Caller, HistoryBatch, KeyModification, KeyValue, Level, NestedCall, Page, Stub,
     StubError,

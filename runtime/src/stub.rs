@@ -12,6 +12,7 @@ use prost_types::Timestamp;
 use proto::peer::{Response, SignedProposal};
 
 use crate::chaincode::Invocation;
+use crate::error::Error;
 
 /// Why a call to the ledger has no result.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,17 @@ pub enum StubError {
     /// This peer failed; the call ends at once and the contract never learns why.
     #[error("{0}")]
     Failed(String),
+}
+
+/// For [`Stub::invoke_chaincode`]: what the called chaincode did to itself is told to the caller,
+/// what this peer failed at is not.
+impl From<Error> for StubError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Limit(_) | Error::Trap(_) => Self::Refused(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
+    }
 }
 
 /// One key with its committed value.
@@ -123,11 +135,12 @@ pub struct NestedCall {
     pub invocation: Invocation,
 }
 
-/// One transaction as one chaincode sees it.
+/// One transaction as one chaincode sees it. It moves to another thread when chaincode calls
+/// chaincode, hence `Send`.
 ///
 /// Keys and values are passed on as they are: the implementer records reads and writes with
 /// Fabric's rules (an empty value deletes, own writes are not visible, batches of 100).
-pub trait Stub {
+pub trait Stub: Send {
     /// The called chaincode's name, which is its namespace.
     fn chaincode(&self) -> &str;
     /// The transaction's id; the same in nested calls.

@@ -290,6 +290,13 @@ impl Basic {
         Ok(hostile::stack(0))
     }
 
+    /// Calls itself as a chaincode until the peer refuses.
+    #[submit(name = "recurse")]
+    fn recurse(tx: &mut Tx) -> Result<Raw> {
+        let own = tx.chaincode();
+        tx.invoke(&own, "recurse", &[]).map(Raw)
+    }
+
     /// Panics after a write.
     #[submit(name = "trap")]
     fn trap(tx: &mut Tx) -> Result<()> {

@@ -254,8 +254,8 @@ impl Host for Imports {
     }
 }
 
-impl From<types::Timestamp> for Timestamp {
-    fn from(types::Timestamp { seconds, nanos }: types::Timestamp) -> Self {
+impl From<types::Instant> for Timestamp {
+    fn from(types::Instant { seconds, nanos }: types::Instant) -> Self {
         Self { seconds, nanos }
     }
 }

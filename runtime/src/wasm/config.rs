@@ -47,8 +47,8 @@ pub struct Config {
     pub function_bytes_max: u64,
     /// Functions in a module.
     pub functions_max: u64,
-    /// How many calls may run at once; more wait for a place.
-    pub instances_max: u32,
+    /// How many clients' calls may run at once; more wait for a place.
+    pub calls_max: u32,
     /// Wall-clock time after which a call is stopped; fuel should always end it earlier.
     #[serde(with = "crate::wasm::config::milliseconds", rename = "deadline_ms")]
     pub deadline: Duration,
@@ -76,9 +76,9 @@ impl Default for Config {
             iterators_max: 64,
             log_bytes_max: 256 << 10,
             module_bytes_max: 16 << 20,
-            function_bytes_max: 1 << 20,
+            function_bytes_max: 512 << 10,
             functions_max: 50_000,
-            instances_max: 64,
+            calls_max: 32,
             deadline: Duration::from_secs(20),
             compile_deadline: Duration::from_secs(60),
         }

@@ -1,1 +1,0 @@
-//! What every chaincode runtime must do, as one suite.
