@@ -23,8 +23,10 @@ pub struct Config {
     pub channels: Channels,
     /// How ledgers are held.
     pub ledger: ledger::Config,
-    /// Fetching and committing blocks.
+    /// Committing blocks.
     pub committer: crate::committer::Config,
+    /// Fetching blocks from orderers.
+    pub orderers: deliver::client::Config,
     /// Endorsing proposals.
     pub endorser: crate::endorser::Config,
     /// Installed chaincode.
@@ -74,6 +76,7 @@ impl Default for Config {
             channels: Channels::default(),
             ledger: ledger::Config::default(),
             committer: crate::committer::Config::default(),
+            orderers: deliver::client::Config::default(),
             endorser: crate::endorser::Config::default(),
             lifecycle: crate::lifecycle::Config::default(),
             runtime: runtime::wasm::Config::default(),

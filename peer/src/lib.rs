@@ -16,7 +16,9 @@ pub mod gateway;
 pub mod gossip;
 pub mod lifecycle;
 pub mod private_data;
+mod start;
 pub mod system;
 pub mod validator;
 
 pub use config::Config;
+pub use start::{Error, Handle, start, start_with};

@@ -1,6 +1,6 @@
 //! Following a channel through one orderer after the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use node::tasks::Tasks;
@@ -24,6 +24,8 @@ enum Ended {
     Failed(Error),
     /// The orderer sent a block that does not verify.
     Lied(verify::Error),
+    /// The orderers have signed a configuration that cannot be used here.
+    Unusable(verify::Error),
     /// Verifying the orderer's block ended in a caught panic.
     Broken,
     /// The orderer is silent, and another has more.
@@ -56,16 +58,20 @@ impl Follower {
         self.verifier.bundle().channel_id()
     }
 
-    pub(super) async fn run(mut self) {
+    /// Follows until nobody wants more, or until a configuration cannot be used: `failure` is then
+    /// set before the stream of blocks ends.
+    pub(super) async fn run(mut self, failure: Arc<OnceLock<verify::Error>>) {
         let (cancelled, blocks) = (self.tasks.cancelled(), self.blocks.clone());
         tokio::select! {
             () = cancelled => {}
             () = blocks.closed() => {}
-            () = self.follow_all() => {}
+            ended = self.follow_all() => if let Some(error) = ended {
+                failure.get_or_init(|| error);
+            }
         }
     }
 
-    async fn follow_all(&mut self) {
+    async fn follow_all(&mut self) -> Option<verify::Error> {
         loop {
             let endpoint = match self.endpoints.choose(Instant::now(), None) {
                 Choice::Ask(endpoint) => endpoint,
@@ -80,7 +86,8 @@ impl Follower {
                 }
             };
             match self.follow(&endpoint).await {
-                Ended::Cancelled => return,
+                Ended::Cancelled => return None,
+                Ended::Unusable(error) => return Some(error),
                 ended => self.judge(&endpoint.address, &ended),
             }
         }
@@ -91,7 +98,7 @@ impl Follower {
         let (channel, next) = (self.channel_id().to_owned(), self.verifier.next());
         let (config, now) = (&self.client.config, Instant::now());
         match ended {
-            Ended::Cancelled => {}
+            Ended::Cancelled | Ended::Unusable(_) => {}
             Ended::Failed(error) => {
                 tracing::info!(%channel, source, next, %error, "orderer failed");
                 self.endpoints.failed(source, config, now);
@@ -146,7 +153,13 @@ impl Follower {
         let name = format!("verify block of {}", self.channel_id());
         let verified = self.tasks.spawn_blocking(name, work).await;
         let (verifier, block, result) = verified.map_err(|_| Ended::Broken)?;
-        result.map_err(Ended::Lied)?;
+        result.map_err(|error| match error {
+            // The signatures come first: the orderers stand by this configuration.
+            verify::Error::Config { .. } | verify::Error::NotConfig { .. } => {
+                Ended::Unusable(error)
+            }
+            _ => Ended::Lied(error),
+        })?;
         self.endpoints.succeeded(source);
         let reconfigured = !Arc::ptr_eq(verifier.bundle(), self.verifier.bundle());
         self.verifier = verifier;

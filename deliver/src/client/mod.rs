@@ -10,7 +10,7 @@ mod endpoints;
 mod follow;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use channel::Bundle;
@@ -21,7 +21,7 @@ use proto::common::Block;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::Verifier;
+use crate::{Verifier, verify};
 
 /// Times and bounds of following.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +97,19 @@ pub struct Verified {
 #[derive(Debug)]
 pub struct Blocks {
     receiver: mpsc::Receiver<Verified>,
+    failure: Arc<OnceLock<verify::Error>>,
 }
 
 impl Blocks {
-    /// The next block; `None` once the following was cancelled.
+    /// The next block; `None` once the following was cancelled or has failed for good.
     pub async fn next(&mut self) -> Option<Verified> {
         self.receiver.recv().await
+    }
+
+    /// Why following ended by itself: the orderers agreed on a configuration that cannot be used
+    /// here, so that no later block can be trusted.
+    pub fn failure(&self) -> Option<&verify::Error> {
+        self.failure.get()
     }
 }
 
@@ -124,8 +131,9 @@ impl Client {
     pub fn follow(self: &Arc<Self>, verifier: Verifier, tasks: &Tasks) -> Blocks {
         let (sender, receiver) = mpsc::channel(self.config.buffered_blocks_max.max(1));
         let channel_id = verifier.bundle().channel_id().to_owned();
+        let failure = Arc::<OnceLock<_>>::default();
         let follower = follow::Follower::new(Arc::clone(self), verifier, sender, tasks.clone());
-        tasks.spawn(format!("follow {channel_id}"), follower.run());
-        Blocks { receiver }
+        tasks.spawn(format!("follow {channel_id}"), follower.run(Arc::clone(&failure)));
+        Blocks { receiver, failure }
     }
 }

@@ -10,7 +10,9 @@
 mod config;
 mod metrics;
 mod pipeline;
+mod run;
 
 pub use config::Config;
 pub use metrics::Metrics;
 pub use pipeline::{Error, Pipeline};
+pub use run::{Dependencies, run};

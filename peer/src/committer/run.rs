@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use deliver::Verifier;
-use deliver::client::Orderers;
-use futures::StreamExt;
+use deliver::client::{Client, Verified};
 use node::operations::Health;
 use node::tasks::Tasks;
 use proto::common::Block;
@@ -22,8 +21,8 @@ use crate::validator::Prepared;
 pub struct Dependencies {
     /// Bounds.
     pub config: Config,
-    /// How orderers are reached.
-    pub orderers: Orderers,
+    /// Fetches blocks from orderers.
+    pub client: Arc<Client>,
     /// Which private data this peer holds.
     pub member: Member,
     /// Where is counted.
@@ -68,7 +67,7 @@ async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
     let mut committing = tasks.spawn_blocking(format!("commit {}", channel.id()), move || {
         commit_all(pipeline, receiver, &group)
     });
-    let fetching = fetch(channel.clone(), with.orderers.clone(), sender, tasks.clone());
+    let fetching = fetch(channel.clone(), with.client.clone(), sender, tasks.clone());
     let (fetched, committed) = tokio::select! {
         committed = &mut committing => (Ok(()), committed),
         fetched = fetching => (fetched, committing.await),
@@ -102,27 +101,19 @@ fn commit_all(
 /// Follows the channel, and verifies the signatures in its blocks ahead of their commit.
 async fn fetch(
     channel: Arc<Channel>,
-    orderers: Orderers,
+    client: Arc<Client>,
     blocks: mpsc::Sender<(Block, Prepared)>,
     tasks: Tasks,
 ) -> Result<(), String> {
     let last = channel.load_block(channel.height().saturating_sub(1)).await;
     let header = last.map_err(|error| describe(&error))?.header.unwrap_or_default();
-    let verifier = Verifier::after(channel.bundle(), &header);
-    let mut stream = std::pin::pin!(deliver::client::follow(orderers, verifier));
-    let cancelled = tasks.cancelled();
-    tokio::pin!(cancelled);
-    loop {
-        let next = tokio::select! {
-            () = &mut cancelled => return Ok(()),
-            next = stream.next() => next,
-        };
-        let Some((block, bundle)) = next else {
-            return Ok(());
-        };
-        let name = format!("prepare {}", channel.id());
+    let mut bundle = channel.bundle();
+    let verifier = Verifier::after(bundle.clone(), &header);
+    let mut stream = client.follow(verifier, &tasks);
+    while let Some(Verified { block, bundle: next, .. }) = stream.next().await {
+        let (name, before) = (format!("prepare {}", channel.id()), bundle);
         let prepared = tasks.spawn_blocking(name, move || {
-            let prepared = Prepared::new(&block, bundle);
+            let prepared = Prepared::new(&block, before);
             (block, prepared)
         });
         let prepared = prepared.await.map_err(|_| "the validator panicked".to_owned())?;
@@ -130,7 +121,9 @@ async fn fetch(
             // The other task says why.
             return Ok(());
         }
+        bundle = next;
     }
+    stream.failure().map_or(Ok(()), |error| Err(describe(error)))
 }
 
 /// An error and its causes in one line.

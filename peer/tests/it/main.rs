@@ -5,6 +5,7 @@
 mod consortium;
 mod discovery;
 mod gateway;
+mod membership;
 mod native;
 mod network;
 mod proposals;
