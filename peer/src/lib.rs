@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod causes;
 pub mod channels;
 pub mod committer;
 pub mod config;

@@ -20,6 +20,9 @@ use crate::system::is_system;
 /// The policy of changes of definitions, if the channel has it.
 const LIFECYCLE_POLICY: &str = "/Channel/Application/LifecycleEndorsement";
 
+/// Calls of one question.
+const CALLS_MAX: usize = 256;
+
 /// Why no peers can be named.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +30,9 @@ pub enum Error {
     /// The question names no chaincode.
     #[error("chaincode interest must contain at least one chaincode")]
     NoChaincode,
+    /// The question is too long.
+    #[error("chaincode interest contains more than {CALLS_MAX} calls, collections or policies")]
+    TooLong,
     /// A chaincode is not defined on the channel.
     #[error("chaincode {0} is not defined")]
     NotDefined(String),
@@ -47,7 +53,7 @@ pub enum Error {
         #[source]
         source: channel::policy::Error,
     },
-    /// The policies are too many or malformed.
+    /// The policies are too complex or malformed.
     #[error("combine endorsement policies")]
     Layouts(#[from] layouts::Error),
     /// The live peers do not suffice.
@@ -102,12 +108,13 @@ impl Planner {
         interest: &ChaincodeInterest,
     ) -> Result<Descriptor, Error> {
         let first = interest.chaincodes.first().ok_or(Error::NoChaincode)?;
+        check_length(interest)?;
         let (view, bundle) = (channel.ledger().view()?, channel.bundle());
         let question = Question { view: &view, bundle: &bundle };
-        let requirements = layouts::requirements(&question.policies(interest)?)?;
+        let policies = question.policies(interest)?;
         let peers = self.eligible(channel, &question, interest)?;
         let (groups, layouts) =
-            layouts::layouts(&requirements, |principal| satisfying(&bundle, &peers, principal));
+            layouts::layouts(&policies, |principal| satisfying(&bundle, &peers, principal))?;
         if layouts.is_empty() {
             return Err(Error::Unsatisfiable);
         }
@@ -126,6 +133,7 @@ impl Planner {
         channel: &Channel,
         interest: &ChaincodeInterest,
     ) -> Result<Vec<PeerInfo>, Error> {
+        check_length(interest)?;
         let (view, bundle) = (channel.ledger().view()?, channel.bundle());
         self.eligible(channel, &Question { view: &view, bundle: &bundle }, interest)
     }
@@ -154,17 +162,24 @@ impl Planner {
     }
 }
 
+/// Clients write questions as long as they like.
+fn check_length(interest: &ChaincodeInterest) -> Result<(), Error> {
+    let parts = |call: &ChaincodeCall| 1 + call.collection_names.len() + call.key_policies.len();
+    let length: usize = interest.chaincodes.iter().map(parts).sum();
+    if length > CALLS_MAX { Err(Error::TooLong) } else { Ok(()) }
+}
+
 /// The highest first; of equals, this peer first, which costs no connection.
 pub fn by_height(left: &PeerInfo, right: &PeerInfo) -> std::cmp::Ordering {
     let key = |peer: &PeerInfo| (std::cmp::Reverse(peer.height), !peer.is_local);
     key(left).cmp(&key(right)).then_with(|| left.endpoint.cmp(&right.endpoint))
 }
 
-/// Indices of the peers that satisfy an encoded principal.
-fn satisfying(bundle: &Bundle, peers: &[PeerInfo], principal: &[u8]) -> Vec<usize> {
-    let Ok(principal) = MspPrincipal::decode(principal) else { return Vec::new() };
-    let satisfies = |peer: &PeerInfo| satisfies_any(bundle, peer, std::slice::from_ref(&principal));
-    (0..peers.len()).filter(|index| peers.get(*index).is_some_and(satisfies)).collect()
+/// Indices of the peers that satisfy a principal.
+fn satisfying(bundle: &Bundle, peers: &[PeerInfo], principal: &MspPrincipal) -> Vec<usize> {
+    let wanted = std::slice::from_ref(principal);
+    let satisfies = |(_, peer): &(usize, &PeerInfo)| satisfies_any(bundle, peer, wanted);
+    peers.iter().enumerate().filter(satisfies).map(|(index, _)| index).collect()
 }
 
 fn satisfies_any(bundle: &Bundle, peer: &PeerInfo, principals: &[MspPrincipal]) -> bool {

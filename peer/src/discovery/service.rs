@@ -17,6 +17,7 @@ use proto::peer::ChaincodeInterest;
 use tonic::Status;
 
 use super::{Descriptor, PeerInfo, Planner};
+use crate::causes::in_one_line;
 use crate::channels::{Channel, Channels};
 use crate::system::Access;
 
@@ -75,7 +76,7 @@ impl Service {
         match query.filter {
             Some(interest) if !interest.chaincodes.is_empty() => {
                 let peers = self.planner.eligible_for(channel, &interest);
-                peers.map(members).map_err(|error| texts(&error))
+                peers.map(members).map_err(|error| in_one_line(&error))
             }
             _ => Ok(members(self.planner.membership().peers(channel.id()))),
         }
@@ -89,9 +90,16 @@ impl Service {
         if query.interests.is_empty() {
             return Err("chaincode query must have at least one chaincode interest".into());
         }
+        if query.interests.len() > QUERIES_MAX {
+            return Err(format!("chaincode query has more than {QUERIES_MAX} interests"));
+        }
         let plan = |interest: &ChaincodeInterest| {
             self.planner.plan(channel, interest).map(descriptor).map_err(|error| {
-                format!("failed constructing descriptor for {}: {}", name(interest), texts(&error))
+                format!(
+                    "failed constructing descriptor for {}: {}",
+                    name(interest),
+                    in_one_line(&error)
+                )
             })
         };
         let content = query.interests.iter().map(plan).collect::<Result<_, _>>()?;
@@ -104,11 +112,6 @@ fn name(interest: &ChaincodeInterest) -> String {
     let calls: Vec<String> =
         interest.chaincodes.iter().map(|call| format!("name:\"{}\"", call.name)).collect();
     format!("chaincodes:{{{}}}", calls.join(" "))
-}
-
-fn texts(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", texts(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }
 
 fn config(bundle: &Bundle) -> ConfigResult {

@@ -2,6 +2,7 @@
 
 use tonic::Status;
 
+use crate::causes::in_one_line;
 use crate::system::Denied;
 
 /// Why a proposal gets no answer at all, only an error of the call.
@@ -52,15 +53,6 @@ pub enum Error {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            // A transparent variant prints its cause already.
-            if !text.ends_with(&cause.to_string()) {
-                text = format!("{text}: {cause}");
-            }
-            source = cause.source();
-        }
-        Self::unknown(text)
+        Self::unknown(in_one_line(&error))
     }
 }

@@ -13,6 +13,7 @@ use tracing::instrument;
 use super::respond::{Outcome, answer, plain};
 use super::transaction::{CallError, Proposal, Transaction};
 use super::{Endorser, Error, Inner, check, interest, private};
+use crate::causes::in_one_line;
 use crate::channels::Channel;
 use crate::system::{self, Context, failure, is_system};
 
@@ -165,7 +166,7 @@ pub(super) fn simulate(proposal: &Proposal<'_>, channel: Arc<Channel>) -> Result
     let name = &peeled.chaincode;
     let in_simulation = |error: String| format!("error in simulation: {error}");
     let mut transaction = Transaction::new(proposal, channel.clone())
-        .map_err(|error| in_simulation(chain(&error)))?;
+        .map_err(|error| in_simulation(in_one_line(&error)))?;
     let invocation =
         Invocation { is_init: peeled.input.is_init, ..Invocation::new(peeled.input.args.clone()) };
     let called = transaction.call(name, &invocation, false).map_err(|error| match error {
@@ -173,11 +174,11 @@ pub(super) fn simulate(proposal: &Proposal<'_>, channel: Arc<Channel>) -> Result
             "make sure the chaincode {name} has been successfully defined on channel {} and try \
              again: {}",
             channel.id(),
-            chain(&cause)
+            in_one_line(&cause)
         ),
         other => {
             let tx_id = proposal.tx_id();
-            in_simulation(format!("failed to execute transaction {tx_id}: {}", chain(&other)))
+            in_simulation(format!("failed to execute transaction {tx_id}: {}", in_one_line(&other)))
         }
     })?;
     let mut outcome = Outcome {
@@ -191,10 +192,10 @@ pub(super) fn simulate(proposal: &Proposal<'_>, channel: Arc<Channel>) -> Result
     }
     let view = transaction.simulator.view().clone();
     let simulation =
-        transaction.simulator.finish().map_err(|error| in_simulation(chain(&error)))?;
+        transaction.simulator.finish().map_err(|error| in_simulation(in_one_line(&error)))?;
     if outcome.response.status < 400 {
         private::keep(channel.ledger(), &view, proposal.tx_id(), &simulation)
-            .map_err(|error| in_simulation(chain(&error)))?;
+            .map_err(|error| in_simulation(in_one_line(&error)))?;
     }
     outcome.interest = Some(interest::of(&simulation.used));
     outcome.results = simulation.public;
@@ -220,15 +221,4 @@ fn call_peer(proposal: &Proposal<'_>) -> Outcome {
         None => failure(500, format!("chaincode {} needs a channel", peeled.chaincode)),
     };
     Outcome { response, version: system::VERSION.to_owned(), ..Outcome::default() }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -13,6 +13,7 @@ use super::endorsers::detail;
 use super::error::status;
 use super::plan::{Ask, Collected, Plan, Step};
 use super::{Inner, Proposal, prepare};
+use crate::causes::in_one_line;
 use crate::channels::Channel;
 use crate::discovery::PeerInfo;
 
@@ -92,7 +93,7 @@ impl Endorsing<'_> {
         let mut descriptor = planned.map_err(|error| {
             let text = format!(
                 "no combination of peers can be derived which satisfy the endorsement policy: {}",
-                super::texts(&error)
+                in_one_line(&error)
             );
             status(Code::FailedPrecondition, text, &[])
         })?;

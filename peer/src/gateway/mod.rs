@@ -166,9 +166,3 @@ impl Proposal {
         !self.peeled.transient.is_empty()
     }
 }
-
-/// An error and its causes in one line.
-fn texts(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", texts(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
-}

@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 
 use super::Inner;
 use super::error::status;
+use crate::causes::in_one_line;
 use crate::channels;
 
 impl Inner {
@@ -37,7 +38,7 @@ impl Inner {
             channels::Error::TooManyWaiters(_) => {
                 status(Code::ResourceExhausted, error.to_string(), &[])
             }
-            other => status(Code::Aborted, super::texts(&other), &[]),
+            other => status(Code::Aborted, in_one_line(&other), &[]),
         })?;
         Ok(CommitStatusResponse { result: found.code as i32, block_number: found.block })
     }

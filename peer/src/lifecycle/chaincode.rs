@@ -12,6 +12,7 @@ use proto::peer::{CollectionConfigPackage, Response};
 use super::definition::{Definition, Parameters};
 use super::functions::{Approved, Transaction};
 use super::{Error, Lifecycle, state};
+use crate::causes::in_one_line;
 use crate::system::{Context, SystemChaincode, failure, success};
 
 /// The lifecycle system chaincode.
@@ -132,12 +133,7 @@ fn check_capabilities(bundle: &Bundle) -> Result<(), String> {
 }
 
 fn to_response(function: &str, error: &Error) -> Response {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
+    let text = in_one_line(error);
     match error {
         Error::NotDefined(_) | Error::PackageNotFound(_) => failure(404, text),
         _ => {
