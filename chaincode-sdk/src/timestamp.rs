@@ -43,6 +43,7 @@ impl Timestamp {
         format!("{year:04}-{month:02}-{day:02}")
     }
 
+    /// Nanoseconds since 1970.
     fn total(self) -> i128 {
         i128::from(self.seconds) * i128::from(NANOS) + i128::from(self.nanos)
     }
@@ -59,7 +60,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, by: Duration) -> Self {
-        self.shifted(i128::try_from(by.as_nanos()).unwrap_or(i128::MAX / 2))
+        self.shifted(by.as_nanos() as i128)
     }
 }
 
@@ -67,7 +68,7 @@ impl Sub<Duration> for Timestamp {
     type Output = Self;
 
     fn sub(self, by: Duration) -> Self {
-        self.shifted(-i128::try_from(by.as_nanos()).unwrap_or(i128::MAX / 2))
+        self.shifted(-(by.as_nanos() as i128))
     }
 }
 

@@ -20,6 +20,17 @@ use crate::timestamp::Timestamp;
 ///
 /// Functions marked `#[evaluate]` receive `&Tx` and can only read; `#[submit]` gives `&mut Tx`.
 /// Reads see what is committed: a write of the same transaction is not visible to them.
+///
+/// ```compile_fail,E0596
+/// use gauze_chaincode::prelude::*;
+/// #[contract(name = "c", version = "1")] struct C;
+/// #[transactions]
+/// impl C {
+///     #[evaluate]
+///     fn sly(tx: &Tx) -> Result<()> { tx.put_state("k", b"v") }
+/// }
+/// # fn main() {}
+/// ```
 pub struct Tx<'a> {
     host: &'a dyn Host,
 }

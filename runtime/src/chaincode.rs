@@ -31,7 +31,8 @@ pub trait ChaincodeRuntime: Send + Sync {
 
 /// One installed chaincode, callable from many threads at once.
 pub trait Chaincode: Send + Sync {
-    /// Runs one call in fresh memory.
+    /// Runs one call in fresh memory, on the caller's thread, which needs the guest's stack
+    /// (`stack_bytes_max`) and a megabyte for the host.
     ///
     /// A response with any status is the contract's own answer. `Err` means that there is none:
     /// it trapped, met a [`Limit`](crate::Limit), or the host failed. The text of an error of the

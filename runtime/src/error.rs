@@ -21,7 +21,7 @@ impl std::fmt::Display for Limit {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The package cannot be read.
-    #[error("read chaincode package")]
+    #[error(transparent)]
     Package(#[from] package::Error),
     /// No package with this id is installed.
     #[error("chaincode package '{0}' is not installed")]

@@ -1,5 +1,8 @@
 //! The same stories on the contract compiled into the test and on the component a peer runs.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+
+mod measure;
 mod stories;
 
 use std::path::Path;
