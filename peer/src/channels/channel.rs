@@ -105,6 +105,11 @@ impl Channel {
         self.state.borrow().clone()
     }
 
+    /// Sees the committer stop.
+    pub fn watch_state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
     /// Replaces the configuration, after the block that carries it is durable.
     pub(crate) fn set_bundle(&self, bundle: Arc<Bundle>) {
         self.bundle.store(bundle);

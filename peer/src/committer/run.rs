@@ -54,10 +54,10 @@ pub async fn run(channels: Arc<Channels>, with: Dependencies, tasks: Tasks) {
 
 /// The committer of one channel. It ends with the peer, or when the channel has to stop.
 async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
-    let watched = channel.clone();
-    with.health.register(format!("channel {}", channel.id()), move || match watched.state() {
+    let state = channel.watch_state();
+    with.health.register(format!("channel {}", channel.id()), move || match &*state.borrow() {
         State::Active => Ok(()),
-        State::Stopped(reason) => Err(reason),
+        State::Stopped(reason) => Err(reason.clone()),
     });
     with.metrics.height(channel.id(), channel.height());
     with.metrics.stopped(channel.id(), false);

@@ -4,10 +4,13 @@
 
 mod consortium;
 mod discovery;
+mod following;
 mod gateway;
 mod membership;
 mod native;
 mod network;
+mod ordering;
+mod peers;
 mod proposals;
 mod recording;
 mod replay;

@@ -1,8 +1,7 @@
 //! Peers of two organizations find each other through anchor peers, and hostile messages change
 //! nothing.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use msp::SigningIdentity;
@@ -11,7 +10,6 @@ use node::tasks::Tasks;
 use node::tls::{ClientTls, certificate_hash, certificates_from_pem};
 use peer::discovery::Membership;
 use peer::gossip::DropReason;
-use peer::{Config, Handle};
 use prost::Message;
 use proto::gossip::gossip_client::GossipClient;
 use proto::gossip::gossip_message::{Content, Tag};
@@ -23,55 +21,9 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::consortium::{Org, genesis};
+use crate::peers::{Node, start, until};
 
 const CHANNEL: &str = "care";
-
-struct Node {
-    handle: Handle,
-    _dir: tempfile::TempDir,
-}
-
-async fn start(org: &Org, tasks: &Tasks) -> Node {
-    let dir = tempfile::tempdir().unwrap();
-    let config = config(org, dir.path());
-    Node { handle: peer::start(config, tasks.child()).await.unwrap(), _dir: dir }
-}
-
-fn config(org: &Org, dir: &Path) -> Config {
-    let msp = dir.join("msp");
-    msp::directory::store_config(&msp, &org.definition()).unwrap();
-    let (signer, key) = org.identity_and_key("peer0", "peer");
-    msp::directory::store_signer(&msp, signer.certificate(), &key).unwrap();
-    let (certificate, key) = org.tls("localhost");
-    let write = |name: &str, text: &str| {
-        let path = dir.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let mut config = Config { data_directory: dir.join("data"), ..Config::default() };
-    config.listen_address = "127.0.0.1:0".into();
-    config.msp.id.clone_from(&org.msp_id);
-    config.msp.directory = msp;
-    config.tls.enabled = true;
-    config.tls.certificate = write("tls.pem", &certificate);
-    config.tls.private_key = write("tls.key", &key);
-    config.tls.root_cas = vec![write("tls-root.pem", &org.tls_root())];
-    config.gossip.alive_interval = Duration::from_millis(100);
-    config.gossip.news_interval = Duration::from_millis(50);
-    config.gossip.alive_expiration = Duration::from_secs(2);
-    config.gossip.reconnect_interval = Duration::from_millis(100);
-    config.gossip.message_bytes_max = 64 << 10;
-    config
-}
-
-/// Waits for a condition; a test that waits in vain fails after a while.
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < end, "timed out: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 fn msp_ids(node: &Node, channel: &str) -> Vec<String> {
     let mut ids: Vec<_> =

@@ -4,9 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use msp::SigningIdentity;
+use peer::lifecycle::Definition;
+use peer::lifecycle::definition::default_validation_parameter;
+use peer::lifecycle::state::{field_key, metadata_key};
 use prost::Message;
 use proto::common::{ChannelHeader, Header, HeaderType, Payload, SignatureHeader};
 use proto::kvrwset::{KvMetadataEntry, KvMetadataWrite, KvWrite, KvrwSet};
+use proto::lifecycle::StateMetadata;
 use proto::peer::{
     ChaincodeAction, ChaincodeActionPayload, ChaincodeEndorsedAction, ChaincodeHeaderExtension,
     ChaincodeId, ChaincodeProposalPayload, Endorsement, ProposalResponsePayload, Response,
@@ -171,6 +175,27 @@ pub fn writes(namespace: &str, entries: &[(&str, &[u8])]) -> NsReadWriteSet {
         value: Bytes::copy_from_slice(value),
     });
     namespace_set(namespace, KvrwSet { writes: writes.collect(), ..Default::default() })
+}
+
+/// The definition of a chaincode with the default endorsement policy.
+pub fn definition(name: &str) -> NsReadWriteSet {
+    let mut definition = Definition { sequence: 1, ..Definition::default() };
+    definition.parameters.endorsement.version = "1.0".into();
+    definition.parameters.endorsement.endorsement_plugin = "escc".into();
+    definition.parameters.validation.validation_plugin = "vscc".into();
+    definition.parameters.validation.validation_parameter = default_validation_parameter();
+    let record = definition.record();
+    let metadata = StateMetadata {
+        datatype: record.datatype.into(),
+        fields: record.fields.iter().map(|(name, _)| (*name).to_owned()).collect(),
+    };
+    let mut entries = vec![(metadata_key("namespaces", name), metadata.encode_to_vec())];
+    for (field, value) in &record.fields {
+        entries.push((field_key("namespaces", name, field), value.to_vec()));
+    }
+    let entries: Vec<_> =
+        entries.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+    writes("_lifecycle", &entries)
 }
 
 /// A write of a key-level endorsement policy.

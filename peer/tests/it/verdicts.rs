@@ -9,8 +9,6 @@ use msp::SigningIdentity;
 use node::metrics::Registry;
 use peer::channels::{Channel, Channels};
 use peer::committer::{Metrics, Pipeline};
-use peer::lifecycle::Definition;
-use peer::lifecycle::definition::default_validation_parameter;
 use peer::lifecycle::state::{field_key, metadata_key};
 use peer::private_data::Member;
 use peer::validator::Prepared;
@@ -18,10 +16,11 @@ use prost::Message;
 use proto::common::HeaderType;
 use proto::peer::TxValidationCode::{self, *};
 use proto::peer::{ChaincodeEvent, ChaincodeHeaderExtension, ChaincodeId};
+use proto::rwset::NsReadWriteSet;
 use tempfile::TempDir;
 
 use crate::consortium::{Org, genesis};
-use crate::transactions::{Draft, key_policy, writes};
+use crate::transactions::{Draft, definition, key_policy, writes};
 
 const CHANNEL: &str = "care";
 
@@ -60,28 +59,13 @@ impl World {
 
     /// Commits a definition of `name` with the default endorsement policy.
     fn define(&mut self, name: &str) {
-        let mut definition = Definition { sequence: 1, ..Definition::default() };
-        definition.parameters.endorsement.version = "1.0".into();
-        definition.parameters.endorsement.endorsement_plugin = "escc".into();
-        definition.parameters.validation.validation_plugin = "vscc".into();
-        definition.parameters.validation.validation_parameter = default_validation_parameter();
-        let record = definition.record();
-        let metadata = proto::lifecycle::StateMetadata {
-            datatype: record.datatype.into(),
-            fields: record.fields.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        };
-        let mut entries = vec![(metadata_key("namespaces", name), metadata.encode_to_vec())];
-        for (field, value) in &record.fields {
-            entries.push((field_key("namespaces", name, field), value.to_vec()));
-        }
-        self.lifecycle(&entries);
+        let set = definition(name);
+        self.lifecycle(set);
     }
 
-    fn lifecycle(&mut self, entries: &[(String, Vec<u8>)]) {
-        let entries: Vec<_> =
-            entries.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+    fn lifecycle(&mut self, set: NsReadWriteSet) {
         let mut draft = Draft::new(CHANNEL, "_lifecycle", &self.client);
-        draft.namespaces = vec![writes("_lifecycle", &entries)];
+        draft.namespaces = vec![set];
         draft.endorsers = self.peers.iter().collect();
         let envelope = draft.envelope();
         assert_eq!(self.commit(vec![envelope]), [Valid]);
@@ -314,13 +298,14 @@ fn what_stops_a_fabric_peer_does_not_stop_this_one() {
         datatype: "ChaincodeDefinition".into(),
         fields: vec!["Sequence".into(), "EndorsementInfo".into()],
     };
-    world.lifecycle(&[
-        (metadata_key("namespaces", "half"), metadata.encode_to_vec()),
-        (field_key("namespaces", "half", "Sequence"), b"\x08\x01".to_vec()),
-    ]);
+    let (key, field) =
+        (metadata_key("namespaces", "half"), field_key("namespaces", "half", "Sequence"));
+    let metadata = metadata.encode_to_vec();
+    world.lifecycle(writes("_lifecycle", &[(&key, &metadata), (&field, b"\x08\x01")]));
     check(world, InvalidChaincode, |draft| {
         draft.namespaces = vec![writes("cc", &[("x", b"v")]), writes("half", &[("k", b"v")])];
     });
-    world.lifecycle(&[(field_key("namespaces", "cc", "ValidationInfo"), b"\xff".to_vec())]);
+    let field = field_key("namespaces", "cc", "ValidationInfo");
+    world.lifecycle(writes("_lifecycle", &[(&field, b"\xff")]));
     check(world, InvalidChaincode, |_| {});
 }

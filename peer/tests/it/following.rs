@@ -1,0 +1,233 @@
+//! A whole peer follows an orderer, commits, tells, stops when it has to, and goes on where it was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use deliver::seek;
+use futures::StreamExt;
+use msp::SigningIdentity;
+use node::grpc::Dial;
+use node::tasks::Tasks;
+use node::tls::certificates_from_pem;
+use peer::channels::{Channel, CommitStatus, State};
+use peer::events::chaincode::{self, Start};
+use prost::Message;
+use proto::common::{ConfigEnvelope, HeaderType};
+use proto::peer::deliver_client::DeliverClient;
+use proto::peer::deliver_response::Type;
+use proto::peer::filtered_transaction::Data;
+use proto::peer::{ChaincodeEvent, DeliverResponse, TxValidationCode};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::consortium::{Org, genesis_at};
+use crate::ordering::{Chain, Orderer};
+use crate::peers::{Node, restart, start, until};
+use crate::transactions::{Draft, definition, writes};
+
+const CHANNEL: &str = "care";
+
+struct World {
+    org: Org,
+    orderer: Orderer,
+    chain: Arc<Chain>,
+    endorser: SigningIdentity,
+    client: SigningIdentity,
+    node: Node,
+    tasks: Tasks,
+}
+
+impl World {
+    /// A peer that has joined and has chaincode `cc`.
+    async fn new() -> Self {
+        let tasks = Tasks::new();
+        let orderer = Orderer::start(&tasks).await;
+        let org = Org::new("Org1MSP");
+        let node = start(&org, &tasks).await;
+        let block = genesis_at(CHANNEL, &orderer.org, &orderer.address, &[(&org, vec![])]);
+        let chain = orderer.begin(block.clone());
+        node.handle.channels.join(&block).unwrap();
+        let endorser = org.identity("peer1", "peer");
+        let client = org.identity("user1", "client");
+        let world = Self { org, orderer, chain, endorser, client, node, tasks };
+        let mut draft = Draft::new(CHANNEL, "_lifecycle", &world.client);
+        draft.namespaces = vec![definition("cc")];
+        draft.endorsers = vec![&world.endorser];
+        world.chain.order(vec![draft.envelope()]);
+        world.until_height(2).await;
+        world
+    }
+
+    fn channel(&self) -> Arc<Channel> {
+        self.node.handle.channels.get(CHANNEL).unwrap()
+    }
+
+    async fn until_height(&self, height: u64) {
+        let channel = self.channel();
+        until("height", || channel.height() >= height).await;
+    }
+
+    /// A good transaction that writes a key and sets an event.
+    fn draft(&self, key: &str) -> Draft<'_> {
+        let mut draft = Draft::new(CHANNEL, "cc", &self.client);
+        draft.namespaces = vec![writes("cc", &[(key, b"value")])];
+        let event = ChaincodeEvent {
+            chaincode_id: "cc".into(),
+            tx_id: draft.tx_id(),
+            event_name: key.into(),
+            payload: Bytes::from_static(b"payload"),
+        };
+        draft.events = event.encode_to_vec().into();
+        draft.endorsers = vec![&self.endorser];
+        draft
+    }
+
+    /// The answers of a peer's Deliver method to a client, from block 0 to the newest.
+    async fn deliver(&self, method: &str) -> Vec<Type> {
+        let roots = certificates_from_pem(self.org.tls_root().as_bytes()).unwrap();
+        let address = self.node.handle.address.to_string();
+        let dial = Dial {
+            address: &address,
+            roots: Some(&roots),
+            identity: None,
+            server_name: None,
+            timeout: Duration::from_secs(5),
+        };
+        let mut client = DeliverClient::new(dial.connect().await.unwrap());
+        let seek = proto::orderer::SeekInfo {
+            start: seek::oldest(),
+            stop: seek::newest(),
+            ..seek::follow(0)
+        };
+        let envelope = seek::envelope(&self.client, CHANNEL, &seek, None).unwrap();
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        sender.send(envelope).await.unwrap();
+        let request = ReceiverStream::new(receiver);
+        let answers = match method {
+            "whole" => client.deliver(request).await,
+            "filtered" => client.deliver_filtered(request).await,
+            _ => client.deliver_with_private_data(request).await,
+        };
+        drop(sender);
+        let answers = answers.unwrap().into_inner();
+        answers.map(|answer| answer.unwrap()).map(content).collect().await
+    }
+}
+
+fn content(response: DeliverResponse) -> Type {
+    response.r#type.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_are_committed_and_told() {
+    let world = World::new().await;
+    let channel = world.channel();
+    let (good, mut bad) = (world.draft("one"), world.draft("two"));
+    bad.endorsers.clear();
+    let waiting = channel.clone();
+    let awaited = good.tx_id();
+    let status = world.tasks.spawn("wait", async move {
+        let status = waiting.commit_status(&awaited).await.unwrap();
+        assert_eq!(status, CommitStatus { code: TxValidationCode::Valid, block: 2 });
+    });
+    let events = chaincode::stream(channel.clone(), "cc".into(), Start::Next, None).unwrap();
+    world.chain.order(vec![good.envelope(), bad.envelope()]);
+    status.await.unwrap();
+    let told = channel.commit_status(&bad.tx_id()).await.unwrap();
+    let code = TxValidationCode::EndorsementPolicyFailure;
+    assert_eq!(told, CommitStatus { code, block: 2 });
+    let response = std::pin::pin!(events).next().await.unwrap().unwrap();
+    assert_eq!(response.block_number, 2);
+    assert_eq!(response.events.len(), 1, "the event of the invalid transaction is not told");
+    assert_eq!(response.events[0].tx_id, good.tx_id());
+    assert_eq!(response.events[0].payload, "payload");
+    // After a transaction: its own events are not told again.
+    let next = world.draft("three");
+    world.chain.order(vec![next.envelope()]);
+    let after = Some(good.tx_id());
+    let events = chaincode::stream(channel.clone(), "cc".into(), Start::Block(0), after).unwrap();
+    let response = std::pin::pin!(events).next().await.unwrap().unwrap();
+    assert_eq!((response.block_number, response.events.len()), (3, 1));
+    assert_eq!(response.events[0].tx_id, next.tx_id());
+    world.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_receive_blocks_whole_and_filtered() {
+    let world = World::new().await;
+    let (good, mut bad) = (world.draft("one"), world.draft("two"));
+    bad.action = Some(Bytes::from_static(b"\xff"));
+    world.chain.order(vec![good.envelope(), bad.envelope()]);
+    world.until_height(3).await;
+    let channel = world.channel();
+    let whole = world.deliver("whole").await;
+    assert_eq!(whole.len(), 4);
+    for (number, answer) in whole.iter().take(3).enumerate() {
+        let block = channel.ledger().block(number as u64).unwrap().unwrap();
+        assert_eq!(answer, &Type::Block(block));
+    }
+    assert_eq!(whole[3], Type::Status(proto::common::Status::Success.into()));
+    let filtered = world.deliver("filtered").await;
+    let Type::FilteredBlock(block) = &filtered[2] else { panic!("{filtered:?}") };
+    assert_eq!((block.channel_id.as_str(), block.number), (CHANNEL, 2));
+    let [first, second] = &block.filtered_transactions[..] else { panic!("{block:?}") };
+    assert_eq!(first.txid, good.tx_id());
+    assert_eq!(first.tx_validation_code(), TxValidationCode::Valid);
+    let Some(Data::TransactionActions(actions)) = &first.data else { panic!("{first:?}") };
+    let event = actions.chaincode_actions[0].chaincode_event.as_ref().unwrap();
+    assert_eq!((event.event_name.as_str(), event.payload.len()), ("one", 0));
+    // A transaction nobody can read is told like the others.
+    assert_eq!(second.txid, bad.tx_id());
+    assert_eq!(second.tx_validation_code(), TxValidationCode::BadResponsePayload);
+    let Type::FilteredBlock(block) = &filtered[0] else { panic!("{filtered:?}") };
+    assert_eq!(block.filtered_transactions[0].r#type(), HeaderType::Config);
+    let both = world.deliver("private").await;
+    let Type::BlockAndPrivateData(first) = &both[1] else { panic!("{both:?}") };
+    assert_eq!(first.block, channel.ledger().block(1).unwrap());
+    world.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_peer_goes_on_where_it_was() {
+    let mut world = World::new().await;
+    let Node { handle, tasks, dir, .. } = world.node;
+    assert!(tasks.shutdown(Duration::from_secs(10)).await.dropped.is_empty());
+    drop(handle);
+    world.node = restart(&world.org, dir, &world.tasks).await;
+    assert_eq!(world.channel().height(), 2);
+    world.chain.order(vec![world.draft("one").envelope()]);
+    world.until_height(3).await;
+    world.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unusable_configuration_stops_its_channel_and_no_other() {
+    let world = World::new().await;
+    let users = [(&world.org, vec![])];
+    let block = genesis_at("pharma", &world.orderer.org, &world.orderer.address, &users);
+    let other = world.orderer.begin(block.clone());
+    world.node.handle.channels.join(&block).unwrap();
+    assert_eq!(world.node.operations.health.failed(), []);
+    let mut draft = world.draft("config");
+    draft.header_type = HeaderType::Config.into();
+    let mut config = world.channel().bundle().config().clone();
+    config.sequence += 2;
+    let envelope = ConfigEnvelope { config: Some(config), last_update: None };
+    draft.data = Some(envelope.encode_to_vec().into());
+    world.chain.order_config(draft.envelope());
+    let channel = world.channel();
+    until("stopped", || matches!(channel.state(), State::Stopped(_))).await;
+    assert_eq!(channel.height(), 2);
+    let failed = world.node.operations.health.failed();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].component, "channel care");
+    let metrics = world.node.operations.metrics.encode();
+    assert!(metrics.contains("gauze_peer_channel_stopped{channel=\"care\"} 1"), "{metrics}");
+    assert!(metrics.contains("gauze_panics_total 0"), "{metrics}");
+    let mut draft = world.draft("other");
+    draft.channel = "pharma".into();
+    other.order(vec![draft.envelope()]);
+    let pharma = world.node.handle.channels.get("pharma").unwrap();
+    until("the other goes on", || pharma.height() == 2).await;
+    world.tasks.shutdown(Duration::from_secs(10)).await;
+}
