@@ -21,7 +21,7 @@ use crate::state::{StateDb, StateKey};
 use crate::transaction::recorded_codes;
 use crate::{
     CollectionConfigAt, Config, Error, Missing, Modification, Position, Simulator,
-    TransactionRecord, TransientStore, View, config_history,
+    SnapshotMetadata, TransactionRecord, TransientStore, View, config_history, snapshot,
 };
 
 pub use commit::Committed;
@@ -171,6 +171,12 @@ impl Ledger {
         height: u64,
     ) -> Result<Option<CollectionConfigAt>, Error> {
         Ok(config_history::below(&self.view()?, chaincode, height)?)
+    }
+
+    /// Writes a snapshot of the newest block into the new folder `dir`. Commits wait for it.
+    pub fn snapshot(&self, dir: impl AsRef<Path>) -> Result<SnapshotMetadata, Error> {
+        let _turn = self.turn.lock();
+        snapshot::write(&self.channel_id, &self.blocks, &self.view()?, dir.as_ref())
     }
 
     /// Private write sets of endorsed transactions.

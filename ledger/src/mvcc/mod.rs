@@ -10,9 +10,6 @@ mod prepare;
 mod ranges;
 mod updates;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

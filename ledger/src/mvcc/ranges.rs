@@ -64,10 +64,13 @@ fn is_summary(
     })
 }
 
+/// Keys the block changed so far, with their new version if they exist.
+type Changed<'a> = Box<dyn Iterator<Item = (&'a StateKey, Option<Version>)> + 'a>;
+
 /// Committed keys overlaid with the changes of the block so far.
 struct Overlaid<'a> {
     committed: Peekable<Scan>,
-    updates: Peekable<Box<dyn Iterator<Item = (&'a StateKey, Option<Version>)> + 'a>>,
+    updates: Peekable<Changed<'a>>,
 }
 
 impl<'a> Overlaid<'a> {
@@ -80,7 +83,7 @@ impl<'a> Overlaid<'a> {
         let changed = updates.range(&start, &end).into_iter().flatten();
         let changed =
             changed.map(|(key, update)| (key, update.value.is_some().then_some(update.version)));
-        let updates: Box<dyn Iterator<Item = _>> = Box::new(changed);
+        let updates: Changed<'a> = Box::new(changed);
         let committed = Scan::new(view.clone(), start, end);
         Self { committed: committed.peekable(), updates: updates.peekable() }
     }

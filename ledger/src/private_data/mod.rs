@@ -13,9 +13,6 @@ mod matching;
 mod record;
 mod store;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::rwset::TxPvtReadWriteSet;

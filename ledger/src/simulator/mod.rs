@@ -8,9 +8,6 @@
 mod private;
 mod query;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

@@ -1,4 +1,16 @@
 //! The ledger as its callers see it, on recorded chains and on chains of its own.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod chain;
+mod crash;
+mod history;
+mod manager;
+mod model;
+mod mvcc;
 mod oracle;
+mod private_data;
+mod simulation;
+mod simulator;
+mod snapshot;
 mod vectors;
