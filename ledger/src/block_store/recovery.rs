@@ -8,7 +8,7 @@ use proto::common::Block;
 
 use super::index::{Entry, Index};
 use super::{Config, Error, transactions};
-use crate::segments::{self, Location, Log, Wiped};
+use crate::segments::{self, Location, Log};
 
 /// A chain as it was found on disk.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl<'a> Scan<'a> {
     fn open(&mut self, config: &Config) -> Result<Log, Error> {
         let from = self.from;
         let bytes_max = config.segment_bytes_max;
-        Log::open(self.dir, bytes_max, from, &Wiped::new(), &mut |number, location, payload| {
+        Log::open(self.dir, bytes_max, from, false, &mut |number, location, payload| {
             self.visit(number, location, payload)
         })
     }
@@ -119,7 +119,8 @@ impl<'a> Scan<'a> {
         let height = self.height();
         self.index.add(&std::mem::take(&mut self.pending))?;
         let last = match (self.last, height.checked_sub(1)) {
-            (Some((number, payload)), _) => Some(parse(number, payload)?),
+            // A copy, or the block would keep its whole segment in memory.
+            (Some((number, payload)), _) => Some(parse(number, Bytes::copy_from_slice(&payload))?),
             // The last segment holds no block yet.
             (None, Some(number)) => read(self.dir, self.index, number)?,
             (None, None) => None,

@@ -1,7 +1,7 @@
 //! The durable log of private data and its index.
 //!
-//! A record is never changed, but its bytes can be wiped: a second log says which records are, so
-//! that a half-wiped record is not mistaken for damage.
+//! A record is never changed, but it can be wiped. The index may still know a wiped record after a
+//! crash; reading it then finds nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use sled::{Batch, Db, Tree};
 
 use super::record::{Id, Stored, key_hashes};
 use super::{Config, Error, Missing};
-use crate::segments::{self, Location, Log, Wiped};
+use crate::segments::{self, Location, Log};
 
 /// Kinds of index keys: location of an id, missing id, id by key hash, newest indexed segment.
 const DATA: u8 = b'd';
@@ -26,42 +26,26 @@ const SEGMENT: &[u8] = b"s";
 pub(crate) struct PrivateStore {
     dir: PathBuf,
     data: Mutex<Log>,
-    wiped: Mutex<Log>,
     index: Tree,
 }
 
 impl PrivateStore {
     pub(crate) fn open(dir: &Path, db: &Db, config: &Config) -> Result<Self, Error> {
         let index = db.open_tree("private")?;
-        let mut wiped = Wiped::new();
-        let bytes_max = config.segment_bytes_max;
-        let wiped_log = Log::open::<Error>(
-            &dir.join("wiped"),
-            bytes_max,
-            0,
-            &Wiped::new(),
-            &mut |_, _, payload| {
-                let location = Location::from_bytes(&payload).ok_or(Error::DamagedIndex)?;
-                wiped.insert((location.segment, location.offset));
-                Ok(())
-            },
-        )?;
-        let dir = dir.join("data");
         let from = index.get(SEGMENT)?.and_then(|it| it.as_ref().try_into().ok());
         let from = from.map_or(0, u64::from_be_bytes);
-        let mut unfinished = Vec::new();
-        let data = Log::open::<Error>(&dir, bytes_max, from, &wiped, &mut |block, at, payload| {
-            if wiped.contains(&(at.segment, at.offset)) {
-                unfinished.push(at);
-                return Ok(());
-            }
+        let bytes_max = config.segment_bytes_max;
+        let mut replaced = Vec::new();
+        let data = Log::open::<Error>(dir, bytes_max, from, true, &mut |block, at, payload| {
             let mut batch = Batch::default();
             let stored = Stored::decode(payload).map_err(|_| Error::Decode(block))?;
+            let before = location(&index, &stored.id(block))?;
+            replaced.extend(before.filter(|before| *before < at && !stored.missing));
             add(&mut batch, block, &stored, at);
             Ok(index.apply_batch(batch)?)
         })?;
-        segments::wipe(&dir, &unfinished)?;
-        Ok(Self { dir, data: Mutex::new(data), wiped: Mutex::new(wiped_log), index })
+        segments::wipe(dir, &replaced)?;
+        Ok(Self { dir: dir.to_owned(), data: Mutex::new(data), index })
     }
 
     /// Keeps the private data of a block, and which of it is missing; returns when on disk.
@@ -89,24 +73,25 @@ impl PrivateStore {
         let mut data = self.data.lock();
         let locations = data.append(&payloads)?;
         let mut batch = Batch::default();
-        for (stored, location) in records.iter().zip(locations) {
-            add(&mut batch, block, stored, location);
+        let mut replaced = Vec::new();
+        for (stored, at) in records.iter().zip(locations) {
+            let before = location(&self.index, &stored.id(block))?;
+            replaced.extend(before.filter(|_| !stored.missing));
+            add(&mut batch, block, stored, at);
         }
+        // Before the index: as long as it knows the old record, opening can do this again.
+        segments::wipe(&self.dir, &replaced).inspect_err(|_| data.fail())?;
         self.index.apply_batch(batch).inspect_err(|_| data.fail())?;
         Ok(())
     }
 
     /// The write set of one collection, if it is here.
     pub(crate) fn get(&self, id: &Id) -> Result<Option<Bytes>, Error> {
-        let Some(location) = self.location(id)? else { return Ok(None) };
-        let payload = segments::read(&self.dir, id.block, location)?;
+        let Some(location) = location(&self.index, id)? else { return Ok(None) };
+        let payload = segments::read_wipeable(&self.dir, id.block, location)?;
+        let Some(payload) = payload else { return Ok(None) };
         let stored = Stored::decode(payload).map_err(|_| Error::Decode(id.block))?;
         Ok(Some(stored.rwset))
-    }
-
-    fn location(&self, id: &Id) -> Result<Option<Location>, Error> {
-        let found = self.index.get(prefixed(DATA, &id.to_bytes()))?;
-        found.map(|bytes| Location::from_bytes(&bytes).ok_or(Error::DamagedIndex)).transpose()
     }
 
     /// All write sets of a block that are here.
@@ -163,38 +148,37 @@ impl PrivateStore {
         let mut locations = Vec::new();
         for id in ids {
             batch.remove(prefixed(MISSING, &id.to_bytes()));
-            let Some(location) = self.location(id)? else { continue };
+            let Some(location) = location(&self.index, id)? else { continue };
             for hash in self.get(id)?.iter().flat_map(key_hashes) {
                 batch.remove(key_entry(id, &hash));
             }
             batch.remove(prefixed(DATA, &id.to_bytes()));
             locations.push(location);
         }
-        self.wipe(&locations)?;
+        segments::wipe(&self.dir, &locations)?;
         Ok(self.index.apply_batch(batch)?)
     }
 
-    /// Removes one key from a write set, and overwrites the bytes of the old one.
+    /// Removes one key from a write set: a new one takes its place, and the old bytes are overwritten.
     pub(crate) fn trim(&self, id: &Id, key_hash: &[u8]) -> Result<(), Error> {
-        let (Some(location), Some(rwset)) = (self.location(id)?, self.get(id)?) else {
-            return Ok(());
-        };
+        let Some(rwset) = self.get(id)? else { return Ok(()) };
         let mut set = KvrwSet::decode(rwset).map_err(|_| Error::Decode(id.block))?;
         let other = |key: &str| proto::sha256(key.as_bytes()) != key_hash;
+        let before = set.encoded_len();
         set.writes.retain(|write| other(&write.key));
         set.metadata_writes.retain(|write| other(&write.key));
-        self.append_records(id.block, &[Stored::of(id, Some(set.encode_to_vec().into()))])?;
-        self.wipe(&[location])?;
+        // After a crash the new one may be there already.
+        if set.encoded_len() != before {
+            self.append_records(id.block, &[Stored::of(id, Some(set.encode_to_vec().into()))])?;
+        }
         self.index.remove(key_entry(id, key_hash))?;
         Ok(())
     }
+}
 
-    fn wipe(&self, locations: &[Location]) -> Result<(), Error> {
-        let records: Vec<_> =
-            locations.iter().map(|it| (0, Bytes::copy_from_slice(&it.to_bytes()))).collect();
-        self.wiped.lock().append(&records)?;
-        Ok(segments::wipe(&self.dir, locations)?)
-    }
+fn location(index: &Tree, id: &Id) -> Result<Option<Location>, Error> {
+    let found = index.get(prefixed(DATA, &id.to_bytes()))?;
+    found.map(|bytes| Location::from_bytes(&bytes).ok_or(Error::DamagedIndex)).transpose()
 }
 
 fn missing(id: Id) -> Missing {

@@ -1,7 +1,7 @@
 //! Read-write sets: what transactions say they read and wrote, in Fabric's form.
 //!
-//! [`TxRwSet`] is the decoded form that validation uses, [`build`] encodes what a simulator
-//! recorded so that all endorsers produce the same bytes, [`merkle`] summarizes long range reads.
+//! [`TxRwSet`] is the decoded form that validation uses, `build` encodes what a simulator
+//! recorded so that all endorsers produce the same bytes, `merkle` summarizes long range reads.
 
 pub(crate) mod build;
 pub(crate) mod merkle;

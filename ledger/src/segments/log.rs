@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::record::{FILE_HEADER, HEADER, Header};
-use super::scan::{self, Visit, Wiped};
+use super::record::{self, FILE_HEADER, Found, HEADER, Header, WIPED};
+use super::scan::{self, Segment, Visit};
 use super::{Error, Location, path};
 
 /// The writing end of a log. There is one per folder.
@@ -24,12 +24,13 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens or creates the log in `dir`. Visits all records from segment `from` on; the last
-    /// segment is always visited. Records in `wiped` may have lost their payload. Cuts off a torn tail. A segment is full at `bytes_max`.
+    /// segment is always visited. Cuts off a torn tail. A segment is full at `bytes_max`. Only if
+    /// the log is `wipeable` may payloads have been overwritten.
     pub(crate) fn open<E: From<Error>>(
         dir: &Path,
         bytes_max: u64,
         from: u64,
-        wiped: &Wiped,
+        wipeable: bool,
         visit: &mut Visit<'_, E>,
     ) -> Result<Self, E> {
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
@@ -38,9 +39,9 @@ impl Log {
             return Ok(Self::create(dir, bytes_max, 0)?);
         };
         for ordinal in from.min(last)..last {
-            scan::segment(dir, ordinal, false, wiped, visit)?;
+            Segment { dir, ordinal, last: false, wipeable }.scan(visit)?;
         }
-        let sound = scan::segment(dir, last, true, wiped, visit)?;
+        let sound = Segment { dir, ordinal: last, last: true, wipeable }.scan(visit)?;
         if sound == 0 {
             return Ok(Self::create(dir, bytes_max, last)?);
         }
@@ -132,32 +133,58 @@ impl Log {
 
 /// Reads the payload of a record and checks it.
 pub(crate) fn read(dir: &Path, number: u64, location: Location) -> Result<Bytes, Error> {
+    match find(dir, number, location)? {
+        Found::Record(found) => Ok(found.payload),
+        Found::Damaged(reason) => Err(corrupt(dir, location, reason)),
+        Found::Wiped(..) | Found::End => {
+            Err(corrupt(dir, location, "a record has a wrong checksum"))
+        }
+    }
+}
+
+/// Like [`read`], but nothing if the payload was overwritten on purpose.
+pub(crate) fn read_wipeable(
+    dir: &Path,
+    number: u64,
+    location: Location,
+) -> Result<Option<Bytes>, Error> {
+    match find(dir, number, location)? {
+        Found::Wiped(..) => Ok(None),
+        _ => read(dir, number, location).map(Some),
+    }
+}
+
+fn find(dir: &Path, number: u64, location: Location) -> Result<Found, Error> {
     let file = path(dir, location.segment);
-    let corrupt = |reason| Error::Corrupt { file: file.clone(), offset: location.offset, reason };
     let handle = File::open(&file).map_err(Error::io("open", &file))?;
     let mut buffer = vec![0; HEADER + location.length as usize];
     handle.read_exact_at(&mut buffer, location.offset).map_err(Error::io("read", &file))?;
     let bytes = Bytes::from(buffer);
-    let header = Header::parse(&bytes)
-        .filter(|header| header.number == number && header.length == location.length)
-        .ok_or_else(|| corrupt("the record is not the expected one"))?;
-    let payload = bytes.slice(HEADER..);
-    if crc32fast::hash(&payload) != header.crc {
-        return Err(corrupt("a record has a wrong checksum"));
+    let is_expected = |header: Header| header.number == number && header.length == location.length;
+    if !Header::parse(&bytes).is_some_and(is_expected) {
+        return Err(corrupt(dir, location, "the record is not the expected one"));
     }
-    Ok(payload)
+    Ok(record::at(&bytes, 0))
 }
 
-/// Overwrites the payloads of records with zeros, for good.
+fn corrupt(dir: &Path, location: Location, reason: &'static str) -> Error {
+    Error::Corrupt { file: path(dir, location.segment), offset: location.offset, reason }
+}
+
+/// Overwrites the payloads of records, for good. The mark is on disk before the rest, so what an
+/// interruption leaves is known for what it is.
 pub(crate) fn wipe(dir: &Path, locations: &[Location]) -> Result<(), Error> {
-    for location in locations {
+    for location in locations.iter().filter(|location| location.length > 0) {
         let file = path(dir, location.segment);
         let handle = OpenOptions::new().write(true).open(&file);
         let handle = handle.map_err(Error::io("open", &file))?;
-        let zeros = vec![0; location.length as usize];
         let begin = location.offset + HEADER as u64;
-        handle.write_all_at(&zeros, begin).map_err(Error::io("write", &file))?;
-        handle.sync_data().map_err(Error::io("sync", &file))?;
+        let write = |bytes: &[u8], at: u64| {
+            handle.write_all_at(bytes, at).map_err(Error::io("write", &file))?;
+            handle.sync_data().map_err(Error::io("sync", &file))
+        };
+        write(&[WIPED], begin)?;
+        write(&vec![0; location.length as usize - 1], begin + 1)?;
     }
     Ok(())
 }

@@ -12,8 +12,7 @@ mod scan;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use log::{Log, read, wipe};
-pub(crate) use scan::Wiped;
+pub(crate) use log::{Log, read, read_wipeable, wipe};
 
 /// Why a log cannot be opened, read or extended.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,10 @@ pub(crate) const FILE_HEADER: [u8; 16] = *b"GAUZE SEGMENT\0\0\x01";
 /// Length of a record's header.
 pub(crate) const HEADER: usize = 24;
 
+/// First byte of a payload that was overwritten on purpose, in logs where that is done. No message
+/// begins with it, and one byte is written as a whole or not at all.
+pub(crate) const WIPED: u8 = 0xff;
+
 /// A record's header, in the order of the bytes (little-endian numbers): payload length, position
 /// in its append, number, CRC-32 of the payload, CRC-32 of the twenty bytes before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +63,8 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) enum Found {
     Record(Record),
-    /// A record with a sound header whose payload is not what was written.
-    Spoiled(Header),
+    /// A record whose payload was overwritten on purpose.
+    Wiped(Header, Bytes),
     /// The segment ends here.
     End,
     Damaged(&'static str),
@@ -84,7 +88,10 @@ pub(crate) fn at(segment: &Bytes, offset: usize) -> Found {
     }
     let payload = segment.slice(begin..end);
     if crc32fast::hash(&payload) != header.crc {
-        return Found::Spoiled(header);
+        return match payload.first() {
+            Some(&WIPED) => Found::Wiped(header, payload),
+            _ => Found::Damaged("a record has a wrong checksum"),
+        };
     }
     Found::Record(Record { header, payload })
 }

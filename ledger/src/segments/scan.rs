@@ -1,12 +1,12 @@
 //! Reading a log from some segment to its end, and telling a torn tail from damage.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::record::{self, FILE_HEADER, Found, HEADER};
+use super::log::wipe;
+use super::record::{self, FILE_HEADER, Found, HEADER, Header};
 use super::{Error, Location, path};
 
 /// Called for each record in order.
@@ -31,48 +31,59 @@ pub(crate) fn segments(dir: &Path) -> Result<Vec<u64>, Error> {
     Ok(found)
 }
 
-/// Where payloads may have been wiped on purpose: segments and offsets of records.
-pub(crate) type Wiped = BTreeSet<(u64, u64)>;
+/// One segment to be read.
+#[derive(Debug)]
+pub(crate) struct Segment<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) ordinal: u64,
+    /// Whether its tail may be torn.
+    pub(crate) last: bool,
+    /// Whether payloads may have been overwritten on purpose.
+    pub(crate) wipeable: bool,
+}
 
-/// Visits the records of one segment and returns the length of its sound part, which is less than
-/// the file's only if this is the `last` segment and its tail is torn.
-pub(crate) fn segment<E: From<Error>>(
-    dir: &Path,
-    ordinal: u64,
-    last: bool,
-    wiped: &Wiped,
-    visit: &mut Visit<'_, E>,
-) -> Result<u64, E> {
-    let file = path(dir, ordinal);
-    let bytes = Bytes::from(fs::read(&file).map_err(Error::io("read", &file))?);
-    if bytes.get(..FILE_HEADER.len()) != Some(&FILE_HEADER) {
-        if last && bytes.len() <= FILE_HEADER.len() {
-            return Ok(0);
+impl Segment<'_> {
+    /// Visits the records and returns the length of the sound part, which is less than the file's
+    /// only if the tail is torn. Wiped records are passed over.
+    pub(crate) fn scan<E: From<Error>>(&self, visit: &mut Visit<'_, E>) -> Result<u64, E> {
+        let file = path(self.dir, self.ordinal);
+        let bytes = Bytes::from(fs::read(&file).map_err(Error::io("read", &file))?);
+        if bytes.get(..FILE_HEADER.len()) != Some(&FILE_HEADER) {
+            if self.last && bytes.len() <= FILE_HEADER.len() {
+                return Ok(0);
+            }
+            return Err(corrupt(file, 0, "not a segment").into());
         }
-        return Err(Error::Corrupt { file, offset: 0, reason: "not a segment" }.into());
-    }
-    let mut offset = FILE_HEADER.len();
-    loop {
-        match record::at(&bytes, offset) {
-            Found::End => return Ok(offset as u64),
-            Found::Record(found) => {
-                let begin = offset as u64;
-                let location =
-                    Location { segment: ordinal, offset: begin, length: found.header.length };
-                offset = location.end() as usize;
-                visit(found.header.number, location, found.payload)?;
-            }
-            Found::Spoiled(header) if wiped.contains(&(ordinal, offset as u64)) => {
-                offset += HEADER + header.length as usize;
-            }
-            Found::Spoiled(_) | Found::Damaged(_) if last && is_torn(&bytes, offset) => {
+        let mut offset = FILE_HEADER.len();
+        loop {
+            let reason = match record::at(&bytes, offset) {
+                Found::End => return Ok(offset as u64),
+                Found::Record(found) => {
+                    let location = self.location(offset, found.header);
+                    offset = location.end() as usize;
+                    visit(found.header.number, location, found.payload)?;
+                    continue;
+                }
+                Found::Wiped(header, payload) if self.wipeable => {
+                    let location = self.location(offset, header);
+                    offset = location.end() as usize;
+                    if payload.iter().skip(1).any(|byte| *byte != 0) {
+                        wipe(self.dir, &[location])?;
+                    }
+                    continue;
+                }
+                Found::Wiped(..) => "a record has a wrong checksum",
+                Found::Damaged(reason) => reason,
+            };
+            if self.last && is_torn(&bytes, offset) {
                 return Ok(offset as u64);
             }
-            Found::Damaged(reason) => return Err(corrupt(file, offset, reason).into()),
-            Found::Spoiled(_) => {
-                return Err(corrupt(file, offset, "a record has a wrong checksum").into());
-            }
+            return Err(corrupt(file, offset, reason).into());
         }
+    }
+
+    fn location(&self, offset: usize, header: Header) -> Location {
+        Location { segment: self.ordinal, offset: offset as u64, length: header.length }
     }
 }
 
@@ -88,6 +99,7 @@ fn is_torn(bytes: &Bytes, offset: usize) -> bool {
     while at + HEADER <= bytes.len() {
         match record::at(bytes, at) {
             Found::Record(found) if found.header.position == 0 => return false,
+            Found::Wiped(header, _) if header.position == 0 => return false,
             Found::Record(found) => at += HEADER + found.payload.len(),
             _ => at += 1,
         }

@@ -9,7 +9,7 @@ type Records = Vec<(u64, Location, Bytes)>;
 
 fn open(dir: &Path) -> Result<(Log, Records), Error> {
     let mut found = Vec::new();
-    let log = Log::open::<Error>(dir, 200, 0, &Wiped::new(), &mut |number, location, payload| {
+    let log = Log::open::<Error>(dir, 200, 0, false, &mut |number, location, payload| {
         found.push((number, location, payload));
         Ok(())
     })?;
@@ -127,13 +127,45 @@ fn wiped_records_are_passed_over() {
     }
     let gone = [locations[3], locations[19]];
     wipe(dir.path(), &gone).unwrap();
-    let wiped = gone.map(|location| (location.segment, location.offset)).into();
+    // The mark is there and the rest is not: as if interrupted.
+    let file = path(dir.path(), locations[7].segment);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[locations[7].offset as usize + super::record::HEADER] = 0xff;
+    fs::write(&file, bytes).unwrap();
+    assert_eq!(read_wipeable(dir.path(), 3, gone[0]).unwrap(), None);
+    assert!(read(dir.path(), 3, gone[0]).is_err());
     let mut found = Vec::new();
-    Log::open::<Error>(dir.path(), 200, 0, &wiped, &mut |number, _, _| {
+    Log::open::<Error>(dir.path(), 200, 0, true, &mut |number, _, _| {
         found.push(number);
         Ok(())
     })
     .unwrap();
-    assert_eq!(found, (0..19).filter(|number| *number != 3).collect::<Vec<_>>());
-    assert!(open(dir.path()).is_err());
+    let kept = (0..19).filter(|number| ![3, 7].contains(number));
+    assert_eq!(found, kept.collect::<Vec<_>>());
+    let bytes = fs::read(&file).unwrap();
+    let begin = locations[7].offset as usize + super::record::HEADER;
+    assert!(bytes[begin + 1..locations[7].end() as usize].iter().all(|byte| *byte == 0));
+    assert!(open(dir.path()).is_err(), "other logs do not pass over damage");
+}
+
+#[test]
+fn nothing_is_written_after_a_failure() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    log.append(&[record(0)]).unwrap();
+    log.fail();
+    assert!(matches!(log.append(&[record(1)]), Err(Error::Failed { .. })));
+    assert_eq!(open(dir.path()).unwrap().1.len(), 1);
+}
+
+/// The folder of the next segment cannot be written to: the append fails, and so do all others.
+#[test]
+fn a_failed_append_is_the_last() {
+    let dir = TempDir::new().unwrap();
+    let (mut log, _) = open(dir.path()).unwrap();
+    log.append(&[record(0)]).unwrap();
+    std::fs::create_dir(path(dir.path(), 1)).unwrap();
+    let full = (0..5).map(record).collect::<Vec<_>>();
+    assert!(matches!(log.append(&full), Err(Error::Io { .. })));
+    assert!(matches!(log.append(&[record(1)]), Err(Error::Failed { .. })));
 }
