@@ -1,0 +1,8 @@
+//! The commands, one file per group.
+
+pub(crate) mod ca;
+pub(crate) mod chaincode;
+pub(crate) mod channel;
+pub(crate) mod demo;
+pub(crate) mod ledger;
+pub(crate) mod network;

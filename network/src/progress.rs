@@ -1,0 +1,96 @@
+//! Live progress on standard error: spinners on a terminal, plain lines elsewhere.
+
+use std::time::{Duration, Instant};
+
+use console::style;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Reports the steps of a longer command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    live: bool,
+    quiet: bool,
+}
+
+impl Progress {
+    /// Spinners if standard error is a terminal.
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self { live: console::user_attended_stderr() && !quiet, quiet }
+    }
+
+    /// Starts a step.
+    pub(crate) fn step(self, title: impl Into<String>) -> Step {
+        let title = title.into();
+        let bar = self.live.then(|| {
+            let bar = ProgressBar::new_spinner();
+            let form = ProgressStyle::with_template(
+                "  {spinner:.cyan} {prefix}  {msg:.dim} {elapsed:.dim}",
+            );
+            bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_prefix(title.clone());
+            bar.enable_steady_tick(Duration::from_millis(90));
+            bar
+        });
+        if bar.is_none() && !self.quiet {
+            line(&format!("  … {title}"));
+        }
+        Step { title, bar, quiet: self.quiet, started: Instant::now(), finished: false }
+    }
+}
+
+/// A running step; dropped before [`Step::done`], it counts as failed.
+#[derive(Debug)]
+pub(crate) struct Step {
+    title: String,
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    started: Instant,
+    finished: bool,
+}
+
+impl Step {
+    /// What is being worked on; shown on terminals only.
+    pub(crate) fn detail(&self, text: impl Into<String>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.into());
+        }
+    }
+
+    /// Ends the step well.
+    pub(crate) fn done(mut self, note: impl AsRef<str>) {
+        let note = note.as_ref();
+        let note = if note.is_empty() { String::new() } else { format!("  {note}") };
+        self.end(&style("✔").green().for_stderr().to_string(), &note);
+    }
+
+    fn end(&mut self, mark: &str, note: &str) {
+        self.finished = true;
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        if !self.quiet {
+            let took = style(format!("({})", seconds(self.started.elapsed()))).dim().for_stderr();
+            line(&format!("  {mark} {}{note} {took}", self.title));
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.end(&style("✘").red().for_stderr().to_string(), "");
+        }
+    }
+}
+
+/// `0.3 s`, `75 s`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
+
+/// A line for the person watching.
+pub(crate) fn line(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
