@@ -8,6 +8,7 @@
 pub mod layouts;
 mod membership;
 mod planner;
+mod question;
 mod service;
 
 pub use layouts::Layout;

@@ -1,9 +1,9 @@
 //! The endorser: simulates what a client proposes and signs the outcome.
 //!
-//! Nothing here changes the ledger. A proposal is checked ([`check`]), the chaincode runs in a
-//! [`transaction`] that records its reads and writes through the [`stub`], and what came of it is
-//! signed ([`respond`]). Private writes are kept aside ([`private`]), and what was touched is told
-//! to whoever plans further endorsements ([`interest`]).
+//! Nothing here changes the ledger. A proposal is checked (`check`), the chaincode runs in a
+//! `transaction` that records its reads and writes through the `stub`, and what came of it is
+//! signed (`respond`). Private writes are kept aside (`private`), and what was touched is told
+//! to whoever plans further endorsements (`interest`).
 
 mod caller;
 mod check;

@@ -2,8 +2,8 @@
 //! committed, and tells it what became of it.
 //!
 //! It has no rights of its own: it passes on what the client signed, to this peer's endorser in
-//! process and to other nodes over connections it keeps ([`connections`]). Whom to ask comes from
-//! [`discovery`](crate::discovery); in which order and for how long from a [`plan`].
+//! process and to other nodes over connections it keeps (`connections`). Whom to ask comes from
+//! [`discovery`](crate::discovery); in which order and for how long from a `plan`.
 
 mod config;
 mod connections;
