@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Address on which gRPC is served, to clients, peers and other orderers.
     pub listen_address: String,
+    /// `host:port` under which other nodes reach this orderer, as the channels' configurations
+    /// list it. Empty: the listen address, which only works on one machine.
+    pub endpoint: String,
     /// Folder of chains and write-ahead logs.
     pub data_directory: PathBuf,
     /// Who the orderer is.
@@ -24,7 +27,9 @@ pub struct Config {
     /// Taking in envelopes.
     pub broadcast: Broadcast,
     /// Giving out blocks.
-    pub deliver: Deliver,
+    pub deliver: deliver::server::Config,
+    /// Fetching blocks from other orderers.
+    pub replication: deliver::client::Config,
     /// Agreeing on an order.
     pub consensus: Consensus,
     /// Metrics, health and version over HTTP.
@@ -101,17 +106,6 @@ pub struct Broadcast {
     pub check_expiry: bool,
 }
 
-/// Giving out blocks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Deliver {
-    /// Deliver streams served at a time.
-    pub streams_max: usize,
-    /// How far a request's timestamp may be from this node's clock.
-    #[serde(with = "node::config::duration")]
-    pub time_window: Duration,
-}
-
 /// Agreeing on an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -140,13 +134,15 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen_address: "0.0.0.0:7050".into(),
+            endpoint: String::new(),
             data_directory: "data".into(),
             msp: Msp::default(),
             tls: node::tls::Config::default(),
             cluster: Cluster::default(),
             admin: Admin::default(),
             broadcast: Broadcast::default(),
-            deliver: Deliver::default(),
+            deliver: deliver::server::Config::default(),
+            replication: deliver::client::Config::default(),
             consensus: Consensus::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
@@ -191,12 +187,6 @@ impl Default for Admin {
 impl Default for Broadcast {
     fn default() -> Self {
         Self { streams_max: 2500, pipeline_max: 1024, check_expiry: true }
-    }
-}
-
-impl Default for Deliver {
-    fn default() -> Self {
-        Self { streams_max: 2500, time_window: Duration::from_secs(15 * 60) }
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! To add a consensus: a folder here that implements [`Consenter`], and one arm in [`driver`].
 
-pub mod driver;
+pub(crate) mod driver;
 pub mod raft;
 #[cfg(test)]
 mod simulator;

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use prost::Message as _;
-use raft::eraftpb::{Entry, Message, MessageType};
+use raft::eraftpb::{Entry, HardState, Message, MessageType};
 use raft::{Config, ProgressState, RawNode, Ready, SnapshotStatus, StateRole};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::super::{
-    Consenter, Effect, Input, NodeId, Position, Proof, Refusal, Status, Ticket,
+    Batch, Change, Consenter, Effect, Input, NodeId, Position, Proof, Refusal, Status, Ticket,
 };
 use super::log::{self, Error, Log};
 use super::{validate, wire};
@@ -41,6 +41,9 @@ pub struct Options {
     pub compact_keep: u64,
     /// Committed batches held back while blocks are fetched; beyond, appends are not taken.
     pub held_bytes_max: u64,
+    /// The write-ahead log is empty though this node has taken part before: it may have promised
+    /// what it no longer knows, and does not vote until it holds what its ledger shows it held.
+    pub lost_log: bool,
     /// Decides election timeouts.
     pub seed: u64,
 }
@@ -58,6 +61,7 @@ impl Options {
             compact_bytes: 16 << 20,
             compact_keep: 16,
             held_bytes_max: 64 << 20,
+            lost_log: false,
             seed: 0,
         }
     }
@@ -87,14 +91,13 @@ pub struct Raft {
     missing: Option<u64>,
     held: VecDeque<Entry>,
     held_bytes: u64,
-    /// Record number, raft-rs's number, and the messages that wait for it to be durable.
-    unpersisted: VecDeque<(u64, u64, Vec<Message>)>,
+    unpersisted: VecDeque<Unpersisted>,
     records: u64,
     tickets: BTreeMap<u64, (u64, Ticket)>,
     status: Status,
     /// Index of the entry that started the present leadership.
     term_start: u64,
-    /// This node has lost log it may have promised to hold: it does not vote below this index.
+    /// Below this index this node does not vote.
     vote_floor: u64,
     compacted_bytes: u64,
     ticks: u64,
@@ -103,6 +106,17 @@ pub struct Raft {
     rng: StdRng,
     timeout: usize,
     timeout_for: (u64, StateRole),
+}
+
+/// A record on its way to disk, and what waits for it.
+struct Unpersisted {
+    record: u64,
+    /// raft-rs's number of the last Ready it covers.
+    ready: u64,
+    /// The log was replaced by a snapshot up to here.
+    snapshot: Option<u64>,
+    /// Messages that promise what the record says.
+    messages: Vec<Message>,
 }
 
 impl std::fmt::Debug for Raft {
@@ -150,7 +164,7 @@ impl Raft {
             tickets: BTreeMap::new(),
             status: Status::default(),
             term_start: u64::MAX,
-            vote_floor: if tip.index > last { tip.index } else { 0 },
+            vote_floor: if options.lost_log { tip.index } else { 0 },
             compacted_bytes,
             ticks: 0,
             heard: BTreeMap::new(),
@@ -162,9 +176,18 @@ impl Raft {
         Ok(raft)
     }
 
-    fn order(&mut self, ticket: Ticket, batch: &super::super::Batch, effects: &mut Vec<Effect>) {
+    /// A record that says nothing: the beginning of a log.
+    pub fn empty_record() -> Bytes {
+        log::record(None, &[], &HardState::default()).encode_to_vec().into()
+    }
+
+    fn order(&mut self, ticket: Ticket, batch: &Batch, effects: &mut Vec<Effect>) {
         let raft = &self.node.raft;
         if !self.status.ready || raft.state != StateRole::Leader {
+            return effects.push(Effect::Refused(ticket, Refusal::NotLeader));
+        }
+        if batch.change == Some(Change::Remove(self.options.id)) {
+            self.hand_over_leadership();
             return effects.push(Effect::Refused(ticket, Refusal::NotLeader));
         }
         let (term, index) = (raft.term, raft.raft_log.last_index() + 1);
@@ -178,6 +201,17 @@ impl Raft {
             return effects.push(Effect::Refused(ticket, Refusal::Busy));
         }
         self.tickets.insert(index, (term, ticket));
+    }
+
+    /// A leader does not order its own removal: once it is gone, nobody might be left who knows
+    /// that the removal is final and that fewer votes are needed now.
+    fn hand_over_leadership(&mut self) {
+        let alive = self.alive();
+        let matched = |id: &NodeId| self.node.raft.prs().get(*id).map(|progress| progress.matched);
+        let others = alive.into_iter().filter(|id| *id != self.options.id);
+        if let Some(heir) = others.max_by_key(matched) {
+            self.node.transfer_leader(heir);
+        }
     }
 
     fn receive(&mut self, from: NodeId, bytes: Bytes) {
@@ -225,11 +259,13 @@ impl Raft {
     }
 
     fn persisted(&mut self, number: u64, effects: &mut Vec<Effect>) {
-        while self.unpersisted.front().is_some_and(|(record, ..)| *record <= number) {
-            if let Some((_, ready, messages)) = self.unpersisted.pop_front() {
-                self.node.on_persist_ready(ready);
-                self.send(messages, effects);
+        while self.unpersisted.front().is_some_and(|waiting| waiting.record <= number) {
+            let Some(done) = self.unpersisted.pop_front() else { return };
+            self.node.on_persist_ready(done.ready);
+            if let Some(index) = done.snapshot {
+                self.node.advance_apply_to(index);
             }
+            self.send(done.messages, effects);
         }
     }
 
@@ -273,23 +309,30 @@ impl Raft {
             let committed = ready.take_committed_entries();
             let deferred = ready.take_persisted_messages();
             let number = ready.number();
-            let fetch = self.store(&mut ready, effects);
+            let snapshot = Some(ready.snapshot().get_metadata().index).filter(|index| *index != 0);
+            let record = self.store(&mut ready, effects);
             self.node.advance_append_async(ready);
-            match (fetch, self.unpersisted.back_mut()) {
-                (Some(record), _) => self.unpersisted.push_back((record, number, deferred)),
-                (None, Some((_, last, waiting))) => {
-                    *last = number;
-                    waiting.extend(deferred);
+            match (record, self.unpersisted.back_mut()) {
+                (Some(record), _) => {
+                    let waiting =
+                        Unpersisted { record, ready: number, snapshot, messages: deferred };
+                    self.unpersisted.push_back(waiting);
+                }
+                (None, Some(last)) => {
+                    last.ready = number;
+                    last.messages.extend(deferred);
                 }
                 (None, None) => {
                     self.node.on_persist_ready(number);
                     self.send(deferred, effects);
                 }
             }
-            for entry in committed {
-                self.apply(entry, effects);
+            if let Some(last) = committed.last().map(|entry| entry.index) {
+                for entry in committed {
+                    self.apply(entry, effects);
+                }
+                self.node.advance_apply_to(last);
             }
-            self.node.advance_apply();
             self.pin_timeout();
         }
         self.report(effects);
@@ -365,6 +408,9 @@ impl Raft {
         {
             self.position = Position { height: self.position.height + 1, index: entry.index };
             effects.push(Effect::Commit { batch, proof, ticket: ticket.map(|(_, t)| t) });
+        } else if let Some((_, ticket)) = ticket {
+            // Its block came from another orderer first; nobody here can tell which it is.
+            effects.push(Effect::Refused(ticket, Refusal::LeadershipLost));
         }
         let height = self.position.height;
         let applied = &mut self.node.raft.mut_store().applied;

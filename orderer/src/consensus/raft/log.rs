@@ -54,8 +54,7 @@ impl Log {
     pub(super) fn replay(voters: &[u64], records: &[Bytes]) -> Result<Self, Error> {
         let mut log = Self::genesis(voters);
         for (number, record) in records.iter().enumerate() {
-            let record =
-                wire::Record::decode(record.clone()).map_err(|_| Error::Decode(number))?;
+            let record = wire::Record::decode(record.clone()).map_err(|_| Error::Decode(number))?;
             log.apply(record).map_err(|reason| Error::Unfit(number, reason))?;
         }
         let state = &log.hard_state;
@@ -70,11 +69,8 @@ impl Log {
             let start = record.start.map_or((snapshot.index, snapshot.term), |s| (s.index, s.term));
             self.restore(snapshot, start);
         }
-        let entries = record
-            .entries
-            .into_iter()
-            .map(entry_from_wire)
-            .collect::<Result<Vec<_>, _>>()?;
+        let entries =
+            record.entries.into_iter().map(entry_from_wire).collect::<Result<Vec<_>, _>>()?;
         if let Some(first) = entries.first()
             && (first.index <= self.start.0 || first.index > self.last().0 + 1)
         {

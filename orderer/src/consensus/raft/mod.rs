@@ -8,6 +8,8 @@
 
 mod core;
 mod log;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod wire;
 

@@ -86,7 +86,11 @@ fn check_snapshot(local: &Local<'_>, message: &Message) -> Result<(), &'static s
     let mut sorted = voters.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    if metadata.index == 0 || metadata.index > INDEX_MAX || metadata.term == 0 || metadata.term > message.term {
+    if metadata.index == 0
+        || metadata.index > INDEX_MAX
+        || metadata.term == 0
+        || metadata.term > message.term
+    {
         return Err("impossible snapshot");
     }
     if local.role == StateRole::Leader && message.term == local.term {

@@ -28,7 +28,7 @@ pub(super) fn encode_batch(batch: &Batch) -> Vec<u8> {
 /// The batch of an entry; nothing for the entry that starts a term. Bytes that do not decode are
 /// the same on every node and so is the outcome: nothing.
 pub(super) fn decode_batch(entry: &Entry) -> Option<Batch> {
-    let batch = wire::Batch::decode(Bytes::copy_from_slice(payload(entry))).ok()?;
+    let batch = wire::Batch::decode(payload(entry).clone()).ok()?;
     if batch.envelopes.is_empty() {
         return None;
     }
@@ -39,8 +39,8 @@ pub(super) fn decode_batch(entry: &Entry) -> Option<Batch> {
     Some(Batch { envelopes: batch.envelopes, config: batch.config, change })
 }
 
-fn payload(entry: &Entry) -> &[u8] {
-    if is_membership(entry) { entry.context.as_ref() } else { entry.data.as_ref() }
+fn payload(entry: &Entry) -> &Bytes {
+    if is_membership(entry) { &entry.context } else { &entry.data }
 }
 
 /// Whether raft-rs must change its membership at this entry.
@@ -57,16 +57,14 @@ pub(super) fn conf_change(change: Change) -> ConfChangeV2 {
     let mut single = ConfChangeSingle::default();
     single.set_change_type(kind);
     single.node_id = id;
-    let mut change = ConfChangeV2::default();
-    change.changes = vec![single].into();
-    change
+    ConfChangeV2 { changes: vec![single].into(), ..ConfChangeV2::default() }
 }
 
 pub(super) fn entry_to_wire(entry: &Entry) -> wire::Entry {
     wire::Entry {
         term: entry.term,
         index: entry.index,
-        batch: Bytes::copy_from_slice(payload(entry)),
+        batch: payload(entry).clone(),
         membership: is_membership(entry),
     }
 }
@@ -75,17 +73,15 @@ pub(super) fn entry_from_wire(entry: wire::Entry) -> Result<Entry, &'static str>
     if entry.index == 0 || entry.term == 0 {
         return Err("entry without index or term");
     }
-    let mut out = Entry::default();
-    out.index = entry.index;
-    out.term = entry.term;
+    let mut out = Entry { index: entry.index, term: entry.term, ..Entry::default() };
     if entry.membership {
         out.set_entry_type(EntryType::EntryConfChangeV2);
-        out.context = entry.batch.into();
+        out.context = entry.batch;
         if decode_batch(&out).is_none_or(|batch| batch.change.is_none()) {
             return Err("membership entry without a change");
         }
     } else {
-        out.data = entry.batch.into();
+        out.data = entry.batch;
     }
     Ok(out)
 }
@@ -102,8 +98,8 @@ pub(super) fn snapshot_to_wire(snapshot: &Snapshot) -> wire::Snapshot {
 }
 
 pub(super) fn snapshot_from_wire(snapshot: wire::Snapshot) -> Snapshot {
-    let mut out = Snapshot::default();
-    out.data = snapshot.height.to_be_bytes().to_vec().into();
+    let data = Bytes::copy_from_slice(&snapshot.height.to_be_bytes());
+    let mut out = Snapshot { data, ..Snapshot::default() };
     let metadata = out.mut_metadata();
     metadata.index = snapshot.index;
     metadata.term = snapshot.term;
@@ -157,7 +153,8 @@ pub(super) fn decode_message(bytes: Bytes) -> Result<Message, &'static str> {
     out.term = message.term;
     out.log_term = message.log_term;
     out.index = message.index;
-    let entries = message.entries.into_iter().map(entry_from_wire).collect::<Result<Vec<_>, _>>()?;
+    let entries =
+        message.entries.into_iter().map(entry_from_wire).collect::<Result<Vec<_>, _>>()?;
     out.set_entries(entries.into());
     out.commit = message.commit;
     out.commit_term = message.commit_term;

@@ -1,0 +1,12 @@
+//! Orderers in this process, over real sockets with mutual TLS and real files.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by panicking")]
+
+mod cluster;
+mod faults;
+mod http;
+mod membership;
+mod network;
+mod ordering;
+mod participation;
+mod processor;
