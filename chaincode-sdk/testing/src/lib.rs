@@ -29,6 +29,7 @@
 
 pub mod build;
 mod call;
+mod certificate;
 mod chain;
 mod native;
 mod network;

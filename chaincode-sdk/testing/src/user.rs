@@ -7,8 +7,10 @@ use prost::Message;
 use proto::msp::SerializedIdentity;
 use runtime::Caller;
 
-/// A member of an organization. There is no certificate behind it; the contract sees what one
-/// would say.
+use crate::certificate;
+
+/// A member of an organization, with a certificate nobody signed. Its public key depends on the
+/// organization and the name alone.
 #[derive(Clone, Debug)]
 pub struct User {
     pub(crate) caller: Caller,
@@ -25,14 +27,21 @@ impl User {
             attributes: BTreeMap::new(),
             certificate: Bytes::new(),
         };
-        Self { caller }
+        Self { caller }.certified()
+    }
+
+    fn certified(mut self) -> Self {
+        let Caller { msp_id, common_name, organizational_units, attributes, .. } = &self.caller;
+        let der = certificate::of(msp_id, common_name, organizational_units, attributes);
+        self.caller.certificate = Bytes::from(der);
+        self
     }
 
     /// Adds an attribute, as the certificate authority would.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: &str) -> Self {
         self.caller.attributes.insert(name.to_owned(), value.to_owned());
-        self
+        self.certified()
     }
 
     /// Another role than `client`: `admin`, `peer` or `orderer`.
@@ -40,14 +49,14 @@ impl User {
     pub fn role(mut self, role: &str) -> Self {
         self.caller.organizational_units[0] = role.to_owned();
         self.caller.subject = format!("CN={},OU={role}", self.caller.common_name);
-        self
+        self.certified()
     }
 
     /// Adds an organizational unit.
     #[must_use]
     pub fn organizational_unit(mut self, unit: &str) -> Self {
         self.caller.organizational_units.push(unit.to_owned());
-        self
+        self.certified()
     }
 
     /// The organization.
@@ -64,7 +73,7 @@ impl User {
     pub(crate) fn creator(&self) -> Bytes {
         let identity = SerializedIdentity {
             mspid: self.caller.msp_id.clone(),
-            id_bytes: Bytes::from(self.caller.subject.clone()),
+            id_bytes: Bytes::from(certificate::pem(&self.caller.certificate)),
         };
         Bytes::from(identity.encode_to_vec())
     }

@@ -256,6 +256,7 @@ fn the_log_is_complete_ordered_and_for_those_concerned() {
         if bookmark.is_empty() {
             break;
         }
+        care.net.advance(Duration::from_millis(500));
         care.request(&care.willms, "TREAT", &["*"]).expect("a bookmark survives new entries");
     }
     assert_eq!(found.get(..7), Some(&*made));

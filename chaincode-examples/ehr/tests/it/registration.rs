@@ -55,7 +55,12 @@ fn the_identifying_link_is_private() {
     link["salt"] = json!("0123456789abcdef");
     let salted = session.transient("link", &link);
     salted.submit("RegisterPatient", [pid, KEY, "UTC"]).expect("registers");
-    let block = care.net.ledger().block(care.net.height() - 1).expect("the block is there");
+    let block = care
+        .net
+        .ledger()
+        .block(care.net.height() - 1)
+        .expect("the ledger reads")
+        .expect("the block is there");
     let bytes = prost::Message::encode_to_vec(&block);
     let marker = b"Marker Name";
     assert!(!bytes.windows(marker.len()).any(|window| window == marker));

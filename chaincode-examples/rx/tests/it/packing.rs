@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::market::{Market, SSCC, pack, packs, refused};
 
-const CASE: &str = "00/103000112345678900";
+/// Its check digit should be 0.
+const CASE: &str = "00/103000112345678901";
 
 fn case(number: u32) -> String {
     let body = format!("1030001{number:010}");

@@ -39,7 +39,12 @@ fn the_price_of_a_shipment_does_not_grow_with_its_content() {
             .expect("endorse");
             let before = market.net.height();
             market.net.commit([endorsed]);
-            let block = market.net.ledger().block(before).expect("the block is there");
+            let block = market
+                .net
+                .ledger()
+                .block(before)
+                .expect("the ledger reads")
+                .expect("the block is there");
             prost::Message::encoded_len(&block) / 64
         };
     assert_eq!(written(packs([11])), written(packs(11..=22)));
