@@ -143,8 +143,10 @@ impl Channel {
 
 fn load_bundle(ledger: &Ledger) -> Result<Bundle, Error> {
     let block = load_config_block(ledger)?;
-    Bundle::from_block(&block)
-        .map_err(|source| Error::Config { channel: ledger.channel_id().to_owned(), source })
+    Bundle::from_block(&block).map_err(|source| Error::Config {
+        channel: ledger.channel_id().to_owned(),
+        source: Box::new(source),
+    })
 }
 
 fn load_config_block(ledger: &Ledger) -> Result<Block, Error> {

@@ -36,7 +36,7 @@ pub enum Error {
         /// The channel.
         channel: String,
         /// What is wrong with it.
-        source: channel::Error,
+        source: Box<channel::Error>,
     },
     /// A block of the channel's own ledger is malformed.
     #[error("block of channel {channel}")]

@@ -55,10 +55,9 @@ impl Connections {
         let streams: Vec<_> = self.open.lock().streams.values().cloned().collect();
         let mut told = BTreeSet::new();
         for (remote, sender) in streams {
-            if wanted(&remote) && !told.contains(&remote.pki_id) {
-                if sender.try_send(envelope.clone()).is_ok() {
-                    told.insert(remote.pki_id);
-                }
+            let new = wanted(&remote) && !told.contains(&remote.pki_id);
+            if new && sender.try_send(envelope.clone()).is_ok() {
+                told.insert(remote.pki_id);
             }
         }
     }

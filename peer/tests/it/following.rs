@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use deliver::seek;
 use futures::StreamExt;
+use ledger::TransientEntry;
 use msp::SigningIdentity;
 use node::grpc::Dial;
 use node::tasks::Tasks;
@@ -14,10 +15,16 @@ use peer::channels::{Channel, CommitStatus, State};
 use peer::events::chaincode::{self, Start};
 use prost::Message;
 use proto::common::{ConfigEnvelope, HeaderType};
+use proto::kvrwset::{HashedRwSet, KvWrite, KvWriteHash, KvrwSet};
 use proto::peer::deliver_client::DeliverClient;
 use proto::peer::deliver_response::Type;
 use proto::peer::filtered_transaction::Data;
 use proto::peer::{ChaincodeEvent, DeliverResponse, TxValidationCode};
+use proto::rwset::{
+    CollectionHashedReadWriteSet, CollectionPvtReadWriteSet, NsPvtReadWriteSet, NsReadWriteSet,
+    TxPvtReadWriteSet,
+};
+use proto::transientstore::TxPvtReadWriteSetWithConfigInfo;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::consortium::{Org, genesis_at};
@@ -26,13 +33,16 @@ use crate::peers::{Node, restart, start, until};
 use crate::transactions::{Draft, definition, writes};
 
 const CHANNEL: &str = "care";
+const COLLECTION: &str = "_implicit_org_Org1MSP";
 
 struct World {
     org: Org,
     orderer: Orderer,
     chain: Arc<Chain>,
-    endorser: SigningIdentity,
+    endorsers: [SigningIdentity; 2],
     client: SigningIdentity,
+    /// A client of the other organization.
+    outsider: SigningIdentity,
     node: Node,
     tasks: Tasks,
 }
@@ -42,17 +52,18 @@ impl World {
     async fn new() -> Self {
         let tasks = Tasks::new();
         let orderer = Orderer::start(&tasks).await;
-        let org = Org::new("Org1MSP");
+        let [org, other] = ["Org1MSP", "Org2MSP"].map(Org::new);
         let node = start(&org, &tasks).await;
-        let block = genesis_at(CHANNEL, &orderer.org, &orderer.address, &[(&org, vec![])]);
+        let users = [(&org, vec![]), (&other, vec![])];
+        let block = genesis_at(CHANNEL, &orderer.org, &orderer.address, &users);
         let chain = orderer.begin(block.clone());
         node.handle.channels.join(&block).unwrap();
-        let endorser = org.identity("peer1", "peer");
-        let client = org.identity("user1", "client");
-        let world = Self { org, orderer, chain, endorser, client, node, tasks };
+        let endorsers = [&org, &other].map(|org| org.identity("peer1", "peer"));
+        let [client, outsider] = [&org, &other].map(|org| org.identity("user1", "client"));
+        let world = Self { org, orderer, chain, endorsers, client, outsider, node, tasks };
         let mut draft = Draft::new(CHANNEL, "_lifecycle", &world.client);
         draft.namespaces = vec![definition("cc")];
-        draft.endorsers = vec![&world.endorser];
+        draft.endorsers = world.endorsers.iter().collect();
         world.chain.order(vec![draft.envelope()]);
         world.until_height(2).await;
         world
@@ -78,12 +89,12 @@ impl World {
             payload: Bytes::from_static(b"payload"),
         };
         draft.events = event.encode_to_vec().into();
-        draft.endorsers = vec![&self.endorser];
+        draft.endorsers = self.endorsers.iter().collect();
         draft
     }
 
     /// The answers of a peer's Deliver method to a client, from block 0 to the newest.
-    async fn deliver(&self, method: &str) -> Vec<Type> {
+    async fn deliver(&self, method: &str, caller: &SigningIdentity) -> Vec<Type> {
         let roots = certificates_from_pem(self.org.tls_root().as_bytes()).unwrap();
         let address = self.node.handle.address.to_string();
         let dial = Dial {
@@ -99,7 +110,7 @@ impl World {
             stop: seek::newest(),
             ..seek::follow(0)
         };
-        let envelope = seek::envelope(&self.client, CHANNEL, &seek, None).unwrap();
+        let envelope = seek::envelope(caller, CHANNEL, &seek, None).unwrap();
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         sender.send(envelope).await.unwrap();
         let request = ReceiverStream::new(receiver);
@@ -160,14 +171,14 @@ async fn clients_receive_blocks_whole_and_filtered() {
     world.chain.order(vec![good.envelope(), bad.envelope()]);
     world.until_height(3).await;
     let channel = world.channel();
-    let whole = world.deliver("whole").await;
+    let whole = world.deliver("whole", &world.client).await;
     assert_eq!(whole.len(), 4);
     for (number, answer) in whole.iter().take(3).enumerate() {
         let block = channel.ledger().block(number as u64).unwrap().unwrap();
         assert_eq!(answer, &Type::Block(block));
     }
     assert_eq!(whole[3], Type::Status(proto::common::Status::Success.into()));
-    let filtered = world.deliver("filtered").await;
+    let filtered = world.deliver("filtered", &world.client).await;
     let Type::FilteredBlock(block) = &filtered[2] else { panic!("{filtered:?}") };
     assert_eq!((block.channel_id.as_str(), block.number), (CHANNEL, 2));
     let [first, second] = &block.filtered_transactions[..] else { panic!("{block:?}") };
@@ -181,9 +192,70 @@ async fn clients_receive_blocks_whole_and_filtered() {
     assert_eq!(second.tx_validation_code(), TxValidationCode::BadResponsePayload);
     let Type::FilteredBlock(block) = &filtered[0] else { panic!("{filtered:?}") };
     assert_eq!(block.filtered_transactions[0].r#type(), HeaderType::Config);
-    let both = world.deliver("private").await;
-    let Type::BlockAndPrivateData(first) = &both[1] else { panic!("{both:?}") };
-    assert_eq!(first.block, channel.ledger().block(1).unwrap());
+    world.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+/// A write to the collection of the first organization, and its private side.
+fn private_write(key: &str) -> (NsReadWriteSet, TxPvtReadWriteSet) {
+    let (key, value) = (key.to_owned(), Bytes::from_static(b"secret"));
+    let hashed = KvWriteHash {
+        key_hash: Bytes::copy_from_slice(&proto::sha256(key.as_bytes())),
+        value_hash: Bytes::copy_from_slice(&proto::sha256(&value)),
+        ..Default::default()
+    };
+    let write = KvWrite { key, value, is_delete: false };
+    let clear: Bytes = KvrwSet { writes: vec![write], ..Default::default() }.encode_to_vec().into();
+    let collection = CollectionHashedReadWriteSet {
+        collection_name: COLLECTION.into(),
+        hashed_rwset: HashedRwSet { hashed_writes: vec![hashed], ..Default::default() }
+            .encode_to_vec()
+            .into(),
+        pvt_rwset_hash: Bytes::copy_from_slice(&proto::sha256(&clear)),
+    };
+    let public = NsReadWriteSet {
+        namespace: "cc".into(),
+        collection_hashed_rwset: vec![collection],
+        ..Default::default()
+    };
+    let collection = CollectionPvtReadWriteSet { collection_name: COLLECTION.into(), rwset: clear };
+    let namespace =
+        NsPvtReadWriteSet { namespace: "cc".into(), collection_pvt_rwset: vec![collection] };
+    (public, TxPvtReadWriteSet { ns_pvt_rwset: vec![namespace], ..Default::default() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_data_is_told_to_members_only() {
+    let world = World::new().await;
+    let channel = world.channel();
+    let (public, private) = private_write("k");
+    let mut draft = world.draft("one");
+    draft.namespaces = vec![public];
+    // The collection's own policy asks for its organization alone.
+    draft.endorsers.pop();
+    let entry = TransientEntry {
+        received_at: 2,
+        private: TxPvtReadWriteSetWithConfigInfo {
+            endorsed_at: 2,
+            pvt_rwset: Some(private.clone()),
+            ..Default::default()
+        },
+    };
+    let store = channel.ledger().transient_store();
+    store.persist(&draft.tx_id(), &entry).unwrap();
+    world.chain.order(vec![draft.envelope()]);
+    let status = channel.commit_status(&draft.tx_id()).await.unwrap();
+    assert_eq!(status.code, TxValidationCode::Valid);
+    let held = channel.ledger().view().unwrap().private("cc", COLLECTION, "k").unwrap();
+    assert_eq!(held.map(|held| held.value), Some(Bytes::from_static(b"secret")));
+    until("purged", || store.get(&draft.tx_id()).unwrap().is_empty()).await;
+    for (caller, expected) in
+        [(&world.client, vec![(0, private.clone())]), (&world.outsider, vec![])]
+    {
+        let told = world.deliver("private", caller).await;
+        let Type::BlockAndPrivateData(both) = &told[2] else { panic!("{told:?}") };
+        assert_eq!(both.block, channel.ledger().block(2).unwrap());
+        assert_eq!(both.private_data_map, expected.into_iter().collect());
+    }
     world.tasks.shutdown(Duration::from_secs(10)).await;
 }
 

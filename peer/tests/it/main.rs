@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests fail by panicking")]
 
 mod consortium;
+mod crash;
 mod discovery;
 mod following;
 mod gateway;
