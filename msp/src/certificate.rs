@@ -158,7 +158,7 @@ impl Certificate {
     }
 
     /// Whether `issuer` signed this certificate and is entitled to.
-    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
         let entitled = match issuer.extensions.authority {
             Some((authority, _)) => authority,
             None => !issuer.version3,

@@ -222,7 +222,11 @@ impl Worker {
             let mut waiting = VecDeque::new();
             let reason = match opened {
                 Err(reason) => {
+                    // Those behind it would only wait to hear the same.
                     waiting.push_back(first.1);
+                    while let Ok((_, reply)) = queue.try_recv() {
+                        waiting.push_back(reply);
+                    }
                     reason
                 }
                 Ok(answers) => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use channel::{Bundle, update};
-use msp::SigningIdentity;
+use msp::{Certificate, SigningIdentity};
 use prost::Message;
 use proto::common::{
     self, ChannelHeader, ConfigEnvelope, ConfigUpdate, ConfigUpdateEnvelope, Header, HeaderType,
@@ -97,7 +97,44 @@ fn check_orderer(current: &Bundle, next: &Bundle, update: &ConfigUpdate) -> Resu
     let (Some(before), Some(after)) = (current.orderer(), next.orderer()) else {
         return Err(Rejection::bad_request("config has no orderer section"));
     };
-    maintenance::check_transition(before, after, update)
+    maintenance::check_transition(before, after, update)?;
+    check_new_certificates(current, next)
+}
+
+/// The TLS certificates of a consenter that joins must be valid now and come from an authority of
+/// an organization that orders. Those of the others were checked when they joined; time may have
+/// passed since.
+fn check_new_certificates(current: &Bundle, next: &Bundle) -> Result<(), Rejection> {
+    let consenters = |bundle: &Bundle| {
+        bundle.orderer().map_or(Vec::new(), |orderer| orderer.consenters().to_vec())
+    };
+    let known = consenters(current);
+    let orgs = next.orderer().into_iter().flat_map(|orderer| orderer.orgs.values());
+    let msps = orgs.filter_map(|org| next.msps().msp(&org.msp_id));
+    let roots = msps.flat_map(|msp| msp.tls_roots());
+    let authorities: Vec<_> =
+        roots.filter_map(|der| Certificate::from_der(der.to_vec().into()).ok()).collect();
+    for consenter in consenters(next).iter().filter(|consenter| !known.contains(consenter)) {
+        for (kind, pem) in
+            [("client", &consenter.client_tls_cert), ("server", &consenter.server_tls_cert)]
+        {
+            let refuse = |reason: &str| {
+                let (host, port) = (&consenter.host, consenter.port);
+                Err(Rejection::bad_request(format_args!(
+                    "consenter {host}:{port} has an invalid {kind} TLS certificate: {reason}"
+                )))
+            };
+            match Certificate::from_pem(pem) {
+                Err(_) => return refuse("it cannot be read"),
+                Ok(it) if it.not_after() < now() => return refuse("it has expired"),
+                Ok(it) if !authorities.iter().any(|authority| it.is_signed_by(authority)) => {
+                    return refuse("it is signed by an unknown authority");
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a change that would leave a set that could stand a fault without a working quorum.

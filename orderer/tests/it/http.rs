@@ -23,7 +23,8 @@ impl Answer {
     }
 }
 
-/// Sends a request; `headers` are whole lines.
+/// Sends a request; `headers` are whole lines. Code 0 stands for a connection closed without an
+/// answer.
 pub(crate) async fn request(
     network: &Network,
     node: usize,
@@ -41,7 +42,8 @@ pub(crate) async fn request(
     }
     text += &format!("content-length: {}\r\n\r\n", body.len());
     stream.write_all(text.as_bytes()).await.unwrap();
-    stream.write_all(body).await.unwrap();
+    // Who refuses a large body need not read it to the end.
+    let _ = stream.write_all(body).await;
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut answer));
     // Some servers end TLS without a goodbye.
@@ -50,7 +52,9 @@ pub(crate) async fn request(
 }
 
 fn parse(answer: &[u8]) -> Answer {
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let Some(end) = answer.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return Answer { code: 0, headers: String::new(), body: Vec::new() };
+    };
     let headers = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
     let code = headers.split(' ').nth(1).unwrap().parse().unwrap();
     let mut body = answer[end + 4..].to_vec();

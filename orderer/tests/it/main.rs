@@ -1,6 +1,11 @@
 //! Orderers in this process, over real sockets with mutual TLS and real files.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what failed by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what failed by panicking"
+)]
 
 mod cluster;
 mod faults;
@@ -10,3 +15,4 @@ mod network;
 mod ordering;
 mod participation;
 mod processor;
+mod speed;
