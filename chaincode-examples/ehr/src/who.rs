@@ -85,7 +85,7 @@ fn public_key(certificate: &[u8]) -> Option<&[u8]> {
 fn element(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let first = usize::from(*bytes.get(1)?);
     let (header, length) = match first {
-        0..0x80 => (2, first),
+        0..=0x7f => (2, first),
         0x81..=0x83 => {
             let digits = bytes.get(2..2 + (first - 0x80))?;
             let length = digits.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
