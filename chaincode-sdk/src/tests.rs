@@ -147,7 +147,7 @@ fn faults_become_errors_with_code_text_and_status() {
 #[test]
 fn records_know_their_keys() {
     let key = Ward::at("north", 7).into_string().unwrap();
-    assert_eq!(key, "\0ward\0north\07\0");
+    assert_eq!(key, "\0ward\0north\x007\0");
     assert_eq!(composite::split(&key).unwrap(), ("ward".into(), vec!["north".into(), "7".into()]));
     assert!(Ward::at("no\0rth", 7).into_string().is_err());
     assert_eq!(Plain { id: "a".into() }.key().into_string().unwrap(), "a");
