@@ -151,8 +151,11 @@ pub fn verify_well_formed(block: &Block) -> Result<(), Error> {
     }
     let number = number(block);
     for (index, bytes) in envelopes.iter().enumerate() {
-        envelope::check_canonical(bytes)
-            .map_err(|reason| Error::Malformed { number, index, reason })?;
+        envelope::check_canonical(bytes).map_err(|reason| Error::Malformed {
+            number,
+            index,
+            reason,
+        })?;
     }
     Ok(())
 }

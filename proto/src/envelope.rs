@@ -192,7 +192,6 @@ mod tests {
         check("", Err(Error::Missing("payload")));
     }
 
-
     #[test]
     fn unknown_fields_are_allowed_after_the_known_ones() {
         check("0a01aa1201bb1801", Ok(()));

@@ -43,18 +43,16 @@ fn install() -> Option<PathBuf> {
         .arg(&root)
         .arg(PACKAGE)
         .output();
-    match run {
-        Ok(output) => {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "npm install {PACKAGE}: {errors}");
-            Some(folder)
-        }
+    let output = match run {
         Err(error) if env::var("CI").is_err() => {
             eprintln!("skipped: npm cannot be started ({error})");
-            None
+            return None;
         }
-        Err(error) => panic!("npm cannot be started: {error}"),
-    }
+        run => run.expect("npm can be started"),
+    };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "npm install {PACKAGE}: {errors}");
+    Some(folder)
 }
 
 fn published(folder: &Path) -> Facts {
@@ -115,7 +113,8 @@ fn field_declaration(line: &str) -> Option<String> {
         None => match kind.strip_prefix("repeated ") {
             Some(kind) => format!("repeated {}", short(kind)),
             None => {
-                let (key, value) = kind.strip_prefix("map<")?.strip_suffix('>')?.split_once(", ")?;
+                let (key, value) =
+                    kind.strip_prefix("map<")?.strip_suffix('>')?.split_once(", ")?;
                 format!("map<{key}, {}>", short(value))
             }
         },
@@ -156,7 +155,9 @@ fn ours() -> Facts {
     collect(&root.join("fabric"), &mut files);
     collect(&root.join("google"), &mut files);
     // Fabric stores these two in its ledger and does not publish them.
-    files.retain(|file| !file.ends_with("snapshot_record.proto") && !file.ends_with("updates.proto"));
+    files.retain(|file| {
+        !file.ends_with("snapshot_record.proto") && !file.ends_with("updates.proto")
+    });
     let set: FileDescriptorSet =
         protox::compile(&files, [root.join("fabric"), root.to_owned()]).expect("compile");
     let mut facts = Facts::new();
@@ -207,7 +208,7 @@ fn describe(path: &str, message: &DescriptorProto, facts: &mut Facts) {
         let kind = match maps.get(short(field.type_name()).as_str()) {
             Some(entry) => match entry.field.as_slice() {
                 [key, value] => format!("map<{}, {}>", type_name(key), type_name(value)),
-                _ => panic!("{path}: map entry without key and value"),
+                _ => unreachable!("{path}: map entry without key and value"),
             },
             None if field.label() == Label::Repeated => format!("repeated {}", type_name(field)),
             None => type_name(field),

@@ -47,12 +47,12 @@ fn what_cannot_be_packed() {
     refuse(SSCC, &[], "E_LIMIT");
     refuse(SSCC, &[pack(12), pack(12)], "E_NESTING");
     refuse(SSCC, &[SSCC.to_owned()], "E_NOT_FOUND");
-    refuse(&inside, &[inside.clone()], "E_NESTING");
+    refuse(&inside, std::slice::from_ref(&inside), "E_NESTING");
     refuse(&pack(99), &packs([12]), "E_NOT_FOUND");
     refuse("00/123", &packs([12]), "E_IDENTIFIER");
     refuse(CASE, &packs([12]), "E_IDENTIFIER");
     refused(market.pack(&market.pharmacy, SSCC, &packs([12])), "E_NOT_HOLDER");
-    market.pack(&market.maker, SSCC, &[inside.clone()]).expect("pack the case");
+    market.pack(&market.maker, SSCC, std::slice::from_ref(&inside)).expect("pack the case");
     refuse(&inside, &packs([12]), "E_ALREADY_PACKED");
     market.ship(&market.maker, "S1", &[SSCC.to_owned()]).expect("ship");
     refuse(SSCC, &packs([12]), "E_TRANSITION");
