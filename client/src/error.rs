@@ -277,14 +277,14 @@ fn by_status(status: i32, message: &str) -> Class {
     }
 }
 
-/// Fabric tells some causes apart only by their text.
+/// Fabric tells some causes apart only by their text, and so does chaincode.
 fn by_text(message: &str) -> Class {
-    let has = |needle: &str| message.contains(needle);
-    if has("access denied") || has("ACL check") || has("E_ROLE") || has("E_CALLER") {
+    let has = |needles: &[&str]| needles.iter().any(|needle| message.contains(needle));
+    if has(&["access denied", "ACL check", "FORBIDDEN", "E_ROLE", "E_NO_ROLE", "E_CALLER"]) {
         Class::Denied
-    } else if has("already exists") || has("already successfully installed") || has("redefine") {
+    } else if has(&["already exists", "already successfully installed", "redefine", "_EXISTS"]) {
         Class::Conflict
-    } else if has("not found") || has("is not defined") || has("Invalid chain ID") {
+    } else if has(&["not found", "NOT_FOUND", "no such", "is not defined", "Invalid chain ID"]) {
         Class::NotFound
     } else {
         Class::Failed

@@ -1,5 +1,6 @@
 //! Programs and chaincode: found when installed, built when run from the source tree.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -37,7 +38,7 @@ pub(crate) fn program(kind: Kind) -> Result<PathBuf> {
 
 /// Builds the programs of the nodes when this program lies in the target folder of its sources;
 /// otherwise they must be beside it. `true` if a build ran.
-pub(crate) fn build_programs() -> Result<bool> {
+pub(crate) fn build_programs(kinds: &BTreeSet<Kind>) -> Result<bool> {
     let folder = program_folder()?;
     let (Some(root), Some(target)) = (source_tree(), folder.parent()) else { return Ok(false) };
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
@@ -50,7 +51,7 @@ pub(crate) fn build_programs() -> Result<bool> {
     }
     let mut command = cargo();
     command.args(["build", "--profile", profile, "--target-dir"]).arg(target);
-    for kind in [Kind::Ca, Kind::Orderer, Kind::Peer] {
+    for kind in kinds {
         command.args(["--bin", kind.name()]);
     }
     run(command.current_dir(root), "build the programs of the nodes")?;

@@ -12,7 +12,7 @@ use node::tls::{CertificateDer, ClientTls};
 use crate::cli::Globals;
 use crate::failure::{Exit, Explain, Failure, Result};
 use crate::inventory::{Inventory, Kind, Node};
-use crate::layout::Layout;
+use crate::layout::{IdentityFolder, Layout};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::topology::Topology;
@@ -106,25 +106,31 @@ impl Context {
         chosen.cloned().unwrap_or_else(|| admin_of(organization))
     }
 
-    pub(crate) fn signing_identity(&self, who: &Identity) -> Result<SigningIdentity> {
-        let organization = self.topology.organization(&who.organization)?;
+    /// The folder of an identity that has been enrolled.
+    fn folder_of(&self, who: &Identity) -> Result<IdentityFolder> {
+        self.topology.organization(&who.organization)?;
         let folder = self.layout.user(&who.organization, &who.user);
-        if !folder.is_complete() {
-            let users = self.layout.users(&who.organization);
-            let known = std::fs::read_dir(users).into_iter().flatten().flatten();
-            let known: Vec<_> =
-                known.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-            return Err(Failure::not_found(format!("there is no identity {who}"))
-                .because(format!("{} has {}", who.organization, known.join(", ")))
-                .next(format!("gauze ca enroll {who}")));
+        if folder.is_complete() {
+            return Ok(folder);
         }
-        SigningIdentity::load(&folder.msp(), &organization.msp_id).map_err(|error| {
+        let users = std::fs::read_dir(self.layout.users(&who.organization));
+        let known = users.into_iter().flatten().flatten();
+        let known: Vec<_> =
+            known.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        Err(Failure::not_found(format!("there is no identity {who}"))
+            .because(format!("{} has {}", who.organization, known.join(", ")))
+            .next(format!("gauze ca register {who} --enroll")))
+    }
+
+    pub(crate) fn signing_identity(&self, who: &Identity) -> Result<SigningIdentity> {
+        let msp_id = &self.topology.organization(&who.organization)?.msp_id;
+        SigningIdentity::load(&self.folder_of(who)?.msp(), msp_id).map_err(|error| {
             Failure::new(Exit::Failed, format!("load the identity {who}")).because(error)
         })
     }
 
     pub(crate) fn client_tls(&self, who: &Identity) -> Result<ClientTls> {
-        let folder = self.layout.user(&who.organization, &who.user);
+        let folder = self.folder_of(who)?;
         ClientTls::load(&folder.tls_certificate(), &folder.tls_key()).map_err(|error| {
             Failure::new(Exit::Failed, format!("load the TLS certificate of {who}")).because(error)
         })

@@ -42,6 +42,7 @@ fn profile(context: &Context, name: &str) -> Result<Profile> {
     profile.orderer.batch_size = batch_size(&described.batch);
     profile.orderer.batch_timeout =
         node::config::duration::parse(&described.batch.timeout).unwrap_or(Duration::from_secs(2));
+    profile.orderer.raft.options.tick_interval.clone_from(&described.raft_tick);
     for member in &described.organizations {
         profile.application.organizations.push(using_organization(context, member)?);
     }

@@ -3,29 +3,30 @@
 use std::time::{Duration, Instant};
 
 use console::style;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Reports the steps of a longer command.
-#[derive(Clone, Copy, Debug)]
+/// Reports the steps of a longer command; several may run at a time.
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
-    live: bool,
+    /// Draws the spinners, on a terminal.
+    live: Option<MultiProgress>,
     quiet: bool,
 }
 
 impl Progress {
     /// Spinners if standard error is a terminal.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { live: console::user_attended_stderr() && !quiet, quiet }
+        let attended = console::user_attended_stderr() && !quiet;
+        Self { live: attended.then(MultiProgress::new), quiet }
     }
 
     /// Starts a step.
-    pub(crate) fn step(self, title: impl Into<String>) -> Step {
+    pub(crate) fn step(&self, title: impl Into<String>) -> Step {
         let title = title.into();
-        let bar = self.live.then(|| {
-            let bar = ProgressBar::new_spinner();
-            let form = ProgressStyle::with_template(
-                "  {spinner:.cyan} {prefix}  {msg:.dim} {elapsed:.dim}",
-            );
+        let bar = self.live.as_ref().map(|live| {
+            let bar = live.add(ProgressBar::new_spinner());
+            let form = "  {spinner:.cyan} {prefix}  {msg:.dim} {elapsed:.dim}";
+            let form = ProgressStyle::with_template(form);
             bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar.set_prefix(title.clone());
             bar.enable_steady_tick(Duration::from_millis(90));
@@ -34,7 +35,8 @@ impl Progress {
         if bar.is_none() && !self.quiet {
             line(&format!("  … {title}"));
         }
-        Step { title, bar, quiet: self.quiet, started: Instant::now(), finished: false }
+        let (live, quiet) = (self.live.clone(), self.quiet);
+        Step { title, bar, live, quiet, started: Instant::now(), finished: false }
     }
 }
 
@@ -43,6 +45,7 @@ impl Progress {
 pub(crate) struct Step {
     title: String,
     bar: Option<ProgressBar>,
+    live: Option<MultiProgress>,
     quiet: bool,
     started: Instant,
     finished: bool,
@@ -70,7 +73,13 @@ impl Step {
         }
         if !self.quiet {
             let took = style(format!("({})", seconds(self.started.elapsed()))).dim().for_stderr();
-            line(&format!("  {mark} {}{note} {took}", self.title));
+            let text = format!("  {mark} {}{note} {took}", self.title);
+            match &self.live {
+                Some(live) => {
+                    let _ = live.println(text);
+                }
+                None => line(&text),
+            }
         }
     }
 }

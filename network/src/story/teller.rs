@@ -1,7 +1,9 @@
 //! Acts in a story and reports each act.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
+use client::admin::Peer;
 use client::{Gateway, Outcome};
 use console::style;
 use serde_json::{Value, json};
@@ -9,11 +11,16 @@ use serde_json::{Value, json};
 use crate::context::{Context, Identity};
 use crate::failure::{Exit, Explain, Failure, Result};
 use crate::output::{bold, faint, short};
+use crate::up::connect_peers;
+
+/// Blocks reach every peer of a channel within this time.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs transactions and queries as various people and keeps a record of what happened.
 pub(crate) struct Teller {
     context: Context,
     gateways: BTreeMap<String, Gateway>,
+    peers: BTreeMap<String, Vec<Peer>>,
     channel: String,
     chaincode: String,
     record: Vec<Value>,
@@ -24,6 +31,7 @@ impl Teller {
         Self {
             context: context.clone(),
             gateways: BTreeMap::new(),
+            peers: BTreeMap::new(),
             channel: String::new(),
             chaincode: String::new(),
             record: Vec::new(),
@@ -64,6 +72,32 @@ impl Teller {
         Ok(self.gateways[who].network(&self.channel).contract(&self.chaincode))
     }
 
+    /// Waits until all peers of the channel have a block: the next act may be endorsed by any of
+    /// them, and is to see this one.
+    async fn settle(&mut self, block: u64) -> Result<()> {
+        if !self.peers.contains_key(&self.channel) {
+            let peers = connect_peers(&self.context, &self.channel).await?;
+            let peers = peers.into_iter().flat_map(|(_, peers)| peers).collect();
+            self.peers.insert(self.channel.clone(), peers);
+        }
+        for peer in &self.peers[&self.channel] {
+            let begin = Instant::now();
+            loop {
+                let info = peer.chain_info(&self.channel).await;
+                let height = info.explain(|| format!("follow {}", peer.address()))?.height;
+                if height > block {
+                    break;
+                }
+                if begin.elapsed() > SETTLE_WITHIN {
+                    let what = format!("{} does not receive block {block}", peer.address());
+                    return Err(Failure::new(Exit::Timeout, what).next("gauze network ps"));
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a transaction.
     pub(super) async fn submit(
         &mut self,
@@ -74,6 +108,7 @@ impl Teller {
     ) -> Result<Outcome> {
         let done = self.contract(who).await?.submit(function, arguments).await;
         let done = done.explain(|| format!("{what}: {function} as {who} failed"))?;
+        self.settle(done.block).await?;
         self.say(format!(
             "  {} {what}  {}",
             style("✔").green(),

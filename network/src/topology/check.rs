@@ -60,9 +60,12 @@ fn check_channel(topology: &Topology, name: &str, described: &Channel) -> Check 
             return Err(format!("organization `{member}` has no orderers"));
         }
     }
-    let timeout = &described.batch.timeout;
-    node::config::duration::parse(timeout)
-        .ok_or_else(|| format!("batch.timeout `{timeout}` is not a duration such as 2s"))?;
+    for (key, text) in
+        [("batch.timeout", &described.batch.timeout), ("raft_tick", &described.raft_tick)]
+    {
+        node::config::duration::parse(text)
+            .ok_or_else(|| format!("{key} `{text}` is not a duration such as 200ms or 2s"))?;
+    }
     for (name, text) in &described.policies {
         channel::policy::dsl::parse_policy(text)
             .map_err(|error| format!("policy {name} `{text}`: {error}"))?;

@@ -85,6 +85,9 @@ pub(crate) struct Channel {
     /// Limits of a block.
     #[serde(default)]
     pub(crate) batch: Batch,
+    /// Orderers hear from their leader this often; ten silent ticks, and they elect another.
+    #[serde(default = "raft_tick")]
+    pub(crate) raft_tick: String,
     /// Chaincode, by the name under which it is called.
     #[serde(default)]
     pub(crate) chaincode: BTreeMap<String, Chaincode>,
@@ -131,6 +134,10 @@ pub(crate) struct Chaincode {
     /// Whether it must be initialized before other calls.
     #[serde(default)]
     pub(crate) init_required: bool,
+}
+
+fn raft_tick() -> String {
+    "200ms".to_owned()
 }
 
 fn localhost() -> String {
@@ -252,5 +259,6 @@ mod tests {
         refused("channels.care", "channels.Care", "Care");
         refused("MAJORITY Endorsement", "SOME Endorsement", "SOME");
         refused("timeout = \"2s\"", "timeout = \"soon\"", "soon");
+        refused("raft_tick = \"200ms\"", "raft_tick = \"often\"", "often");
     }
 }

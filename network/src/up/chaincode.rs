@@ -1,6 +1,7 @@
 //! From source to a committed definition: package, install, approve, commit, and wait until it
 //! answers.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -48,13 +49,51 @@ pub(crate) fn validation_parameter(described: &Chaincode) -> Result<Bytes> {
     Ok(channel::policy::signature_policy(policy).encode_to_vec().into())
 }
 
+/// Compiles and packages every chaincode of the description that has no package yet; returns the
+/// labels of those.
+pub(super) async fn prepare(context: &Context) -> Result<BTreeSet<String>> {
+    let all = context.topology.channels.values().flat_map(|described| &described.chaincode);
+    let missing = |(name, described): &(&String, &Chaincode)| {
+        !context.layout.package(&label(name, described)).exists()
+    };
+    let missing: Vec<_> = all.filter(missing).collect();
+    let prepared = missing.iter().map(|(name, described)| label(name, described)).collect();
+    if missing.is_empty() {
+        return Ok(prepared);
+    }
+    let step = context.progress.step("Compile chaincode");
+    for (name, described) in &missing {
+        step.detail(name.as_str());
+        package(context, name, described).await?;
+    }
+    step.done(missing.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "));
+    Ok(prepared)
+}
+
+/// Compiles as needed and packages.
+pub(crate) async fn package(context: &Context, name: &str, described: &Chaincode) -> Result<Bytes> {
+    let (layout, folder) = (context.layout.clone(), context.folder.clone());
+    let (label, source) = (label(name, described), described.source.clone());
+    blocking(move || artifacts::package(&layout, &folder, &label, &source)).await
+}
+
+/// The package made last; made now, if there is none.
+async fn kept_package(context: &Context, name: &str, described: &Chaincode) -> Result<Bytes> {
+    match std::fs::read(context.layout.package(&label(name, described))) {
+        Ok(bytes) => Ok(bytes.into()),
+        Err(_) => package(context, name, described).await,
+    }
+}
+
 /// Deploys a chaincode of the description. With `upgrade`, a changed package or definition
-/// becomes the next sequence; without, a committed definition is left as it is.
+/// becomes the next sequence; without, a committed definition is left as it is. Packages whose
+/// labels are `prepared` have just been made.
 pub(crate) async fn deploy(
     context: &Context,
     channel: &str,
     name: &str,
     upgrade: bool,
+    prepared: &BTreeSet<String>,
 ) -> Result<Deployed> {
     let step = context.progress.step(format!("Deploy chaincode {name} on {channel}"));
     let described = context.topology.chaincode(name, Some(channel))?.1.clone();
@@ -64,14 +103,10 @@ pub(crate) async fn deploy(
     let committed = first.committed(channel, name).await.explain(what)?;
 
     step.detail("packaging");
-    let (layout, folder) = (context.layout.clone(), context.folder.clone());
-    let (label, source) = (label(name, &described), described.source.clone());
-    let stored = layout.package(&label);
-    let reuse = !upgrade && committed.is_some() && stored.exists();
-    let package = if reuse {
-        std::fs::read(&stored).map(Bytes::from).explain(what)?
-    } else {
-        blocking(move || artifacts::package(&layout, &folder, &label, &source)).await?
+    let keep = (committed.is_some() && !upgrade) || prepared.contains(&label(name, &described));
+    let package = match keep {
+        true => kept_package(context, name, &described).await?,
+        false => package(context, name, &described).await?,
     };
 
     step.detail("installing");
@@ -221,15 +256,16 @@ async fn commit(
     Ok(parties.commit(channel, definition).await?.block)
 }
 
-/// Waits until every organization's gateway can run the chaincode.
+/// Waits until every organization's gateway finds peers enough to endorse the chaincode: it takes
+/// peers a moment to know of each other. What is endorsed here is never submitted.
 async fn until_answering(context: &Context, channel: &str, name: &str) -> Result<()> {
     for (member, _) in context.peers_of(channel)? {
         let gateway = context.gateway(channel, &admin_of(member)).await?;
         let contract = gateway.network(channel).contract(name);
         let begin = Instant::now();
         loop {
-            let asked = contract.evaluate("org.hyperledger.fabric:GetMetadata", [""; 0]).await;
-            let Err(error) = asked else { break };
+            let asked = contract.call("org.hyperledger.fabric:GetMetadata").proposal();
+            let Err(error) = asked.endorse().await else { break };
             if begin.elapsed() > ANSWER_WITHIN {
                 let what = format!("chaincode {name} does not answer at {member}");
                 return Err(Failure::new(Exit::Timeout, what)

@@ -6,8 +6,11 @@ mod start;
 
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
+
 pub(crate) use chaincode::{
-    COMMIT_WITHIN, Deployed, connect_orderers, connect_peers, deploy, label, validation_parameter,
+    COMMIT_WITHIN, Deployed, connect_orderers, connect_peers, deploy, label, package,
+    validation_parameter,
 };
 pub(crate) use start::{healthy, stop_all};
 
@@ -27,32 +30,39 @@ pub(crate) struct Summary {
 /// Brings everything in `gauze.toml` about.
 pub(crate) async fn up(context: &mut Context) -> Result<Summary> {
     let begin = Instant::now();
-    build(context).await?;
     plan(context)?;
+    let context = &*context;
+    build(context).await?;
+    // Compiling chaincode and starting nodes do not need each other.
+    let (started, prepared) =
+        tokio::try_join!(nodes_and_channels(context), chaincode::prepare(context))?;
+    let all = context.topology.channels.iter().flat_map(|(channel, described)| {
+        let prepared = &prepared;
+        described.chaincode.keys().map(move |name| deploy(context, channel, name, false, prepared))
+    });
+    let deployed = try_join_all(all).await?;
+    Ok(Summary { took: begin.elapsed(), started, deployed })
+}
+
+async fn nodes_and_channels(context: &Context) -> Result<usize> {
     let mut started = start::all(context, Kind::Ca, "Start certificate authorities").await?;
     identities::ensure(context).await?;
+    let names = || context.topology.channels.keys();
     let step = context.progress.step("Make genesis blocks");
-    for name in context.topology.channels.keys() {
+    for name in names() {
         genesis::ensure(context, name)?;
     }
-    step.done(list(context.topology.channels.keys()));
+    step.done(list(names()));
     started += start::all(context, Kind::Orderer, "Start orderers").await?;
     started += start::all(context, Kind::Peer, "Start peers").await?;
-    for name in context.topology.channels.keys() {
-        channels::join(context, name).await?;
-    }
-    let mut deployed = Vec::new();
-    for (channel, described) in &context.topology.channels {
-        for name in described.chaincode.keys() {
-            deployed.push(deploy(context, channel, name, false).await?);
-        }
-    }
-    Ok(Summary { took: begin.elapsed(), started, deployed })
+    try_join_all(names().map(|name| channels::join(context, name))).await?;
+    Ok(started)
 }
 
 async fn build(context: &Context) -> Result<()> {
     let step = context.progress.step("Build the programs of the nodes");
-    let built = blocking(artifacts::build_programs).await?;
+    let kinds = context.inventory.nodes.iter().map(|node| node.kind).collect();
+    let built = blocking(move || artifacts::build_programs(&kinds)).await?;
     step.done(if built { "" } else { "found beside this program" });
     Ok(())
 }

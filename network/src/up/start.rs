@@ -19,8 +19,11 @@ const GRACE: Duration = Duration::from_secs(12);
 
 /// Starts the nodes of a kind that do not run, and waits until all are healthy.
 pub(super) async fn all(context: &Context, kind: Kind, title: &str) -> Result<usize> {
-    let step = context.progress.step(title);
     let nodes: Vec<&Node> = context.inventory.of_kind(kind).collect();
+    if nodes.is_empty() {
+        return Ok(0);
+    }
+    let step = context.progress.step(title);
     let program = artifacts::program(kind)?;
     let mut started = 0;
     for node in &nodes {

@@ -1,5 +1,6 @@
 //! `gauze chaincode`: build, deploy and call chaincode.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -117,8 +118,7 @@ pub(crate) struct Call {
     name: String,
     /// The function.
     function: String,
-    /// Its arguments.
-    #[arg(allow_hyphen_values = true)]
+    /// Its arguments; put `--` before those that begin with a dash.
     arguments: Vec<String>,
     /// The channel, when several have it.
     #[arg(long)]
@@ -177,11 +177,8 @@ async fn build(context: &Context, name: &Name) -> Result<()> {
 async fn packaged(context: &Context, name: &Name) -> Result<(String, bytes::Bytes)> {
     let (_, described) = find(context, name)?;
     let step = context.progress.step(format!("Package {}", name.name));
-    let (layout, folder) = (context.layout.clone(), context.folder.clone());
-    let (label, source) = (up::label(&name.name, described), described.source.clone());
-    let wanted = label.clone();
-    let bytes = blocking(move || artifacts::package(&layout, &folder, &label, &source)).await?;
-    let id = runtime::package::package_id(&wanted, &bytes);
+    let bytes = up::package(context, &name.name, described).await?;
+    let id = runtime::package::package_id(&up::label(&name.name, described), &bytes);
     step.done("");
     Ok((id, bytes))
 }
@@ -201,7 +198,7 @@ async fn package(context: &Context, flags: &Package) -> Result<()> {
 
 async fn deploy(context: &Context, name: &Name) -> Result<()> {
     let (channel, _) = find(context, name)?;
-    let done = up::deploy(context, channel, &name.name, true).await?;
+    let done = up::deploy(context, channel, &name.name, true, &BTreeSet::new()).await?;
     let json = json!({
         "channel": done.channel, "chaincode": done.name, "sequence": done.sequence,
         "packageId": done.package_id, "block": done.block,

@@ -13,7 +13,6 @@ import {
   CommitError,
   EndorseError,
   GatewayError,
-  SubmitError,
   StatusCode,
   checkpointers,
   connect,
@@ -174,7 +173,8 @@ test('a tampered transaction is refused by the orderer', async () => {
   const transaction = await proposal.endorse();
   const forged = gateway.newSignedTransaction(transaction.getBytes(), Buffer.from('nonsense'));
   await assert.rejects(forged.submit(), (error) => {
-    assert.ok(error instanceof SubmitError);
+    assert.ok(error instanceof GatewayError);
+    assert.equal(error.name, 'SubmitError');
     assert.equal(error.code, grpc.status.ABORTED);
     assert.match(error.details[0].message, /FORBIDDEN|permission denied/);
     return true;
@@ -243,10 +243,10 @@ test('transient data reaches the chaincode and stays out of the transaction', as
   const key = newId();
   const collection = `_implicit_org_${settings.mspId}`;
   const transaction = await contract
-    .newProposal('PutPrivate', { arguments: [collection, key], transientData: { value: secret } })
+    .newProposal('putPrivate', { arguments: [collection, key], transientData: { value: secret } })
     .endorse();
   assert.ok(!Buffer.from(transaction.getBytes()).includes(secret));
   const status = await (await transaction.submit()).getStatus();
   assert.equal(status.code, StatusCode.VALID);
-  assert.equal(decode(await contract.evaluateTransaction('GetPrivate', collection, key)), secret);
+  assert.equal(decode(await contract.evaluateTransaction('getPrivate', collection, key)), secret);
 });
