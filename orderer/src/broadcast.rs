@@ -76,7 +76,7 @@ impl Handler {
         answers: &mpsc::Sender<Result<BroadcastResponse, Status>>,
     ) {
         let mut pending = FuturesOrdered::new();
-        let mut more = true;
+        let (mut more, mut broken) = (true, None);
         while more || !pending.is_empty() {
             tokio::select! {
                 Some(verdict) = pending.next(), if !pending.is_empty() => {
@@ -91,10 +91,15 @@ impl Handler {
                     match envelope {
                         Ok(Some(envelope)) => pending.push_back(self.take(envelope).await),
                         // Who has ended its side still gets its answers.
-                        Ok(None) | Err(_) => more = false,
+                        Ok(None) => more = false,
+                        Err(status) => (more, broken) = (false, Some(status)),
                     }
                 }
             }
+        }
+        if let Some(status) = broken {
+            // What cannot be decoded is named, if somebody still listens.
+            let _ = answers.send(Err(status)).await;
         }
     }
 

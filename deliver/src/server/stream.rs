@@ -45,7 +45,15 @@ pub(super) async fn serve<S: Source, M: Method<S::Channel>>(
             () = shared.tasks.cancelled() => return stop(&answers).await,
             envelope = requests.message() => envelope,
         };
-        let Ok(Some(envelope)) = envelope else { return };
+        let envelope = match envelope {
+            Ok(Some(envelope)) => envelope,
+            Ok(None) => return,
+            Err(status) => {
+                // What cannot be decoded is named, if somebody still listens.
+                let _ = answers.send(Err(status)).await;
+                return;
+            }
+        };
         let status = match answer(shared, envelope, tls_hash, &answers).await {
             Ok(()) => Status::Success,
             Err(Ended::Status(status)) => status,

@@ -1,9 +1,10 @@
-//! Whole networks, started by the command `gauze` as its users start them.
+//! Whole networks: the real programs, started by the real `gauze`, on free ports of this machine.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod cli;
+mod demo;
 mod fabric_gateway;
 mod faults;
-mod lab;
-mod refusals;
-mod tour;
+mod harness;
+mod hostile;
