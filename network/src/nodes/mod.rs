@@ -15,8 +15,8 @@ use crate::topology::Topology;
 
 pub(crate) use ca::BOOTSTRAP;
 
-/// Writes the configuration of a node, if it differs from what is there.
-pub(crate) fn write(topology: &Topology, layout: &Layout, node: &Node) -> Result<()> {
+/// Writes the configuration of a node, if it differs from what is there; tells whether it did.
+pub(crate) fn write(topology: &Topology, layout: &Layout, node: &Node) -> Result<bool> {
     let settings = Settings { topology, layout, node };
     let (what, tree) = match node.kind {
         Kind::Ca => ("certificate authority", ca::config(&settings)?),
@@ -32,9 +32,10 @@ pub(crate) fn write(topology: &Topology, layout: &Layout, node: &Node) -> Result
     );
     let path = layout.config(&node.name);
     if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
-        return Ok(());
+        return Ok(false);
     }
-    write_whole(&path, text.as_bytes()).explain(|| format!("write {}", path.display()))
+    write_whole(&path, text.as_bytes()).explain(|| format!("write {}", path.display()))?;
+    Ok(true)
 }
 
 struct Settings<'a> {

@@ -39,7 +39,7 @@ pub(crate) fn label(name: &str, described: &Chaincode) -> String {
 }
 
 /// The encoded endorsement policy of a definition; empty for the channel's default.
-pub(crate) fn validation_parameter(described: &Chaincode) -> Result<Bytes> {
+fn validation_parameter(described: &Chaincode) -> Result<Bytes> {
     let Some(text) = &described.endorsement else { return Ok(Bytes::new()) };
     if text.starts_with('/') {
         return Ok(channel::policy::reference(text).encode_to_vec().into());
@@ -96,50 +96,101 @@ pub(crate) async fn deploy(
     prepared: &BTreeSet<String>,
 ) -> Result<Deployed> {
     let step = context.progress.step(format!("Deploy chaincode {name} on {channel}"));
-    let described = context.topology.chaincode(name, Some(channel))?.1.clone();
+    let described = context.topology.chaincode(name, Some(channel))?.1;
     let peers = connect_peers(context, channel).await?;
     let what = || format!("deploy chaincode {name} on {channel}");
-    let first = &peers[0].1[0];
-    let committed = first.committed(channel, name).await.explain(what)?;
+    let committed = peers[0].1[0].committed(channel, name).await.explain(what)?;
 
     step.detail("packaging");
-    let keep = (committed.is_some() && !upgrade) || prepared.contains(&label(name, &described));
+    let keep = (committed.is_some() && !upgrade) || prepared.contains(&label(name, described));
     let package = match keep {
-        true => kept_package(context, name, &described).await?,
-        false => package(context, name, &described).await?,
+        true => kept_package(context, name, described).await?,
+        false => package(context, name, described).await?,
     };
-
     step.detail("installing");
-    let all = peers.iter().flat_map(|(_, peers)| peers);
-    let installing = all.map(|peer| peer.install(package.clone()));
+    let installing = peers.iter().flat_map(|(_, peers)| peers);
+    let installing = installing.map(|peer| peer.install(package.clone()));
     let ids = try_join_all(installing).await.explain(what)?;
     let package_id = ids.first().cloned().unwrap_or_default();
 
-    let mut definition = Definition::new(name, &described.version);
-    definition.init_required = described.init_required;
-    definition.endorsement_policy = validation_parameter(&described)?;
-    if let Some(found) = &committed {
-        definition.sequence = found.definition.sequence;
-        if !upgrade || unchanged(context, channel, &peers, &definition, &package_id).await? {
-            let sequence = found.definition.sequence;
-            until_answering(context, channel, name).await?;
-            step.done(format!("sequence {sequence} is committed already"));
-            let (channel, name) = (channel.to_owned(), name.to_owned());
-            return Ok(Deployed { channel, name, sequence, package_id, block: None });
+    let mut definition = definition(name, described)?;
+    let mut block = None;
+    let current = committed.map(|approval| approval.definition);
+    let settled = match &current {
+        None => false,
+        Some(_) if !upgrade => true,
+        Some(found) => {
+            definition.sequence = found.sequence;
+            same(found, &definition) && all_run(&peers, channel, found, &package_id).await?
         }
-        definition.sequence += 1;
+    };
+    if !settled {
+        definition.sequence = current.as_ref().map_or(1, |found| found.sequence + 1);
+        step.detail("agreeing");
+        block = Some(agree(context, channel, &peers, &definition, &package_id).await?);
     }
-
-    step.detail("approving");
-    let orderers = connect_orderers(context, channel).await?;
-    approve(&peers, &orderers, channel, &definition, &package_id).await.explain(what)?;
-    step.detail("committing");
-    let block = commit(&peers, &orderers, channel, &definition).await.explain(what)?;
     step.detail("waiting for it to answer");
     until_answering(context, channel, name).await?;
-    step.done(format!("{}, block {block}", short(package_id.rsplit(':').next().unwrap_or(""))));
-    let (channel, name, sequence) = (channel.to_owned(), name.to_owned(), definition.sequence);
-    Ok(Deployed { channel, name, sequence, package_id, block: Some(block) })
+    let sequence = if settled { current.map_or(1, |it| it.sequence) } else { definition.sequence };
+    let hash = short(package_id.rsplit(':').next().unwrap_or_default()).to_owned();
+    step.done(match block {
+        Some(block) => format!("{hash}, block {block}"),
+        None => format!("sequence {sequence} is committed already"),
+    });
+    let (channel, name) = (channel.to_owned(), name.to_owned());
+    Ok(Deployed { channel, name, sequence, package_id, block })
+}
+
+/// The definition in `gauze.toml`, as a first one.
+pub(crate) fn definition(name: &str, described: &Chaincode) -> Result<Definition> {
+    let mut definition = Definition::new(name, &described.version);
+    definition.init_required = described.init_required;
+    definition.endorsement_policy = validation_parameter(described)?;
+    Ok(definition)
+}
+
+/// Whether a committed definition says what the wanted one says.
+fn same(committed: &Definition, wanted: &Definition) -> bool {
+    let default = channel::policy::reference(channel::policy::DEFAULT_ENDORSEMENT);
+    let same_policy = committed.endorsement_policy == wanted.endorsement_policy
+        || (wanted.endorsement_policy.is_empty()
+            && committed.endorsement_policy == default.encode_to_vec());
+    committed.version == wanted.version
+        && committed.init_required == wanted.init_required
+        && same_policy
+}
+
+/// Whether every organization has approved the committed definition with this package.
+async fn all_run(
+    peers: &[(String, Vec<Peer>)],
+    channel: &str,
+    committed: &Definition,
+    package_id: &str,
+) -> Result<bool> {
+    for (organization, peers) in peers {
+        let approved = peers[0]
+            .approved_package(channel, &committed.name, committed.sequence)
+            .await
+            .explain(|| format!("ask what {organization} has approved"))?;
+        if approved.as_deref() != Some(package_id) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Approves in the name of every organization, then commits; returns the block.
+async fn agree(
+    context: &Context,
+    channel: &str,
+    peers: &[(String, Vec<Peer>)],
+    definition: &Definition,
+    package_id: &str,
+) -> Result<u64> {
+    let what = || format!("agree on chaincode {} on {channel}", definition.name);
+    let orderers = connect_orderers(context, channel).await?;
+    approve(peers, &orderers, channel, definition, package_id).await.explain(what)?;
+    commit(peers, &orderers, channel, definition).await.explain(what)
 }
 
 /// Connections to a channel's peers as the admin of each organization.
@@ -176,40 +227,6 @@ pub(crate) async fn connect_orderers(context: &Context, channel: &str) -> Result
         Some(failure) if orderers.is_empty() => Err(failure),
         _ => Ok(orderers),
     }
-}
-
-/// Whether the committed definition and every organization's package are already these.
-async fn unchanged(
-    context: &Context,
-    channel: &str,
-    peers: &[(String, Vec<Peer>)],
-    wanted: &Definition,
-    package_id: &str,
-) -> Result<bool> {
-    let what = || format!("compare chaincode {} with what is committed", wanted.name);
-    let found = peers[0].1[0].committed(channel, &wanted.name).await.explain(what)?;
-    let Some(found) = found else { return Ok(false) };
-    let policy = &found.definition.endorsement_policy;
-    let default = channel::policy::reference(channel::policy::DEFAULT_ENDORSEMENT);
-    let same_policy = *policy == wanted.endorsement_policy
-        || (wanted.endorsement_policy.is_empty() && *policy == default.encode_to_vec());
-    let same = found.definition.version == wanted.version
-        && found.definition.init_required == wanted.init_required
-        && same_policy;
-    if !same {
-        return Ok(false);
-    }
-    for (organization, peers) in peers {
-        let approved = peers[0]
-            .approved_package(channel, &wanted.name, wanted.sequence)
-            .await
-            .explain(|| format!("ask what {organization} has approved"))?;
-        if approved.as_deref() != Some(package_id) {
-            context.progress.step(format!("{organization} runs another package")).done("");
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Approves in the name of every organization that has not approved this already.

@@ -4,13 +4,13 @@ mod chaincode;
 mod channels;
 mod start;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
 pub(crate) use chaincode::{
-    COMMIT_WITHIN, Deployed, connect_orderers, connect_peers, deploy, label, package,
-    validation_parameter,
+    COMMIT_WITHIN, Deployed, connect_orderers, connect_peers, definition, deploy, label, package,
 };
 pub(crate) use start::{healthy, stop_all};
 
@@ -30,9 +30,11 @@ pub(crate) struct Summary {
 /// Brings everything in `gauze.toml` about.
 pub(crate) async fn up(context: &mut Context) -> Result<Summary> {
     let begin = Instant::now();
-    plan(context)?;
+    let changed = plan(context)?;
     let context = &*context;
     build(context).await?;
+    // A node that runs under another configuration is started anew.
+    start::stop(context, |node| changed.contains(&node.name)).await;
     // Compiling chaincode and starting nodes do not need each other.
     let (started, prepared) =
         tokio::try_join!(nodes_and_channels(context), chaincode::prepare(context))?;
@@ -67,19 +69,23 @@ async fn build(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Gives every node a name and ports, and writes them down.
-fn plan(context: &mut Context) -> Result<()> {
+/// Gives every node a name and ports, and writes them down; returns the nodes whose configuration
+/// is new.
+fn plan(context: &mut Context) -> Result<BTreeSet<String>> {
     let step = context.progress.step("Assign ports");
     let before = context.inventory.clone();
     context.inventory.extend(&context.topology)?;
     if context.inventory != before {
         context.inventory.store(&context.layout.inventory())?;
     }
+    let mut changed = BTreeSet::new();
     for node in &context.inventory.nodes {
-        nodes::write(&context.topology, &context.layout, node)?;
+        if nodes::write(&context.topology, &context.layout, node)? {
+            changed.insert(node.name.clone());
+        }
     }
     step.done(format!("{} nodes", context.inventory.nodes.len()));
-    Ok(())
+    Ok(changed)
 }
 
 /// Runs work that blocks (a compiler) without holding up the spinner.

@@ -104,9 +104,15 @@ pub(crate) async fn healthy(node: &Node) -> std::result::Result<(), String> {
 
 /// Stops every running node, peers first; returns how many there were.
 pub(crate) async fn stop_all(context: &Context) -> usize {
+    stop(context, |_| true).await
+}
+
+/// Stops the running nodes that are `meant`.
+pub(super) async fn stop(context: &Context, meant: impl Fn(&Node) -> bool) -> usize {
     let mut stopped = 0;
     for kind in [Kind::Peer, Kind::Orderer, Kind::Ca] {
-        let running = context.inventory.of_kind(kind).filter_map(|node| {
+        let nodes = context.inventory.of_kind(kind).filter(|node| meant(node));
+        let running = nodes.filter_map(|node| {
             let note = context.layout.process(&node.name);
             Process::find(&note).map(|process| (process, note))
         });

@@ -6,5 +6,6 @@ mod cli;
 mod demo;
 mod fabric_gateway;
 mod faults;
+mod growing;
 mod harness;
 mod hostile;

@@ -45,9 +45,7 @@ async fn definition(
     sequence: Option<i64>,
 ) -> Result<(String, Definition)> {
     let (channel, described) = find(context, name)?;
-    let mut definition = Definition::new(&name.name, &described.version);
-    definition.init_required = described.init_required;
-    definition.endorsement_policy = up::validation_parameter(described)?;
+    let mut definition = up::definition(&name.name, described)?;
     definition.sequence = match sequence {
         Some(sequence) => sequence,
         None => {
