@@ -3,7 +3,7 @@
 //!
 //! [`Peer`] and [`Orderer`] are connections under one identity. Lifecycle and other system
 //! chaincodes are called through the peer's `Endorser`; what changes a channel is endorsed by
-//! several peers, sent to an orderer and awaited on the peers ([`transact`]).
+//! several peers, sent to an orderer and awaited on the peers ([`transact()`]).
 
 mod lifecycle;
 mod orderer;

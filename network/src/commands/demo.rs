@@ -55,9 +55,10 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
             ("chaincode query rx ListAlerts 10 ''", "ask the ledger yourself"),
             ("network down", "stop everything"),
         ];
-        let next = next.iter().map(|(command, why)| {
-            format!("  {:<58}{}", format!("{program} {command}"), faint(why))
-        });
+        let width = next.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+        let next = next
+            .iter()
+            .map(|(command, why)| format!("  {program} {command:<width$}  {}", faint(why)));
         format!(
             "\nDone in {} (network up after {}). It goes on running; try:\n{}",
             bold(seconds(took)),
