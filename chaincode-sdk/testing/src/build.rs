@@ -67,6 +67,7 @@ pub fn package(manifest_dir: &Path, label: &str) -> Result<Bytes, Error> {
 pub fn core_module(manifest_dir: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Cargo { dir: manifest_dir.to_owned(), source };
     let manifest = fs::canonicalize(manifest_dir.join("Cargo.toml")).map_err(failed)?;
+    ensure_target(manifest_dir).map_err(failed)?;
     let mut cargo = Command::new("cargo");
     cargo
         .args(["build", "--lib", "--quiet", "--target", TARGET, "--profile", "chaincode"])
@@ -85,6 +86,18 @@ pub fn core_module(manifest_dir: &Path) -> Result<Vec<u8>, Error> {
     let module = module_of(&output.stdout, &manifest)
         .ok_or_else(|| Error::NoModule(manifest_dir.to_owned()))?;
     fs::read(module).map_err(failed)
+}
+
+/// Has rustup install the target where it is missing. If that fails, cargo says what is missing.
+fn ensure_target(dir: &Path) -> io::Result<()> {
+    let libraries = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(dir)
+        .output()?;
+    if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).exists() {
+        return Ok(());
+    }
+    Command::new("rustup").args(["target", "add", TARGET]).current_dir(dir).status().map(drop)
 }
 
 /// rustc flags that replace this machine's folders in panic messages.
