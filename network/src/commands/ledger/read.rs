@@ -1,32 +1,14 @@
-//! `gauze ledger`: look into ledgers.
+//! Heights, blocks and transactions, as a running peer answers for them.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use client::admin::{Peer, Position};
 use proto::envelope::Envelope;
 use serde_json::json;
 
-use crate::cli::Globals;
 use crate::commands::channel::first_peer;
 use crate::context::Context;
 use crate::describe::{block_json, block_text, transaction_json, transaction_text};
 use crate::failure::{Exit, Explain, Failure, Result};
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// How many blocks a channel has, and the hash of the last one.
-    #[command(
-        after_help = "Examples:\n  gauze ledger height care\n  gauze --as pharmacy ledger height care"
-    )]
-    Height(Height),
-    /// Show a block: hashes, signers, transactions, what they changed.
-    #[command(
-        after_help = "Examples:\n  gauze ledger block care newest\n  gauze ledger block care 0\n  gauze ledger block pharma 7 --output json"
-    )]
-    Block(BlockFlags),
-    /// Show a transaction: who, what, endorsers, verdict, changes.
-    #[command(after_help = "Examples:\n  gauze ledger tx care 5f3c…")]
-    Tx(Tx),
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct Height {
@@ -62,21 +44,13 @@ fn position(text: &str) -> std::result::Result<Position, String> {
     }
 }
 
-pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
-    let context = Context::load(globals)?;
-    match command {
-        Command::Height(flags) => height(&context, &flags.channel).await,
-        Command::Block(flags) => block(&context, &flags).await,
-        Command::Tx(flags) => transaction(&context, &flags).await,
-    }
-}
-
 async fn connect(context: &Context, channel: &str) -> Result<Peer> {
     let node = first_peer(context, channel)?;
     context.peer(node, &context.actor(channel)?).await
 }
 
-async fn height(context: &Context, channel: &str) -> Result<()> {
+pub(super) async fn height(context: &Context, flags: &Height) -> Result<()> {
+    let channel = flags.channel.as_str();
     let peer = connect(context, channel).await?;
     let info = peer.chain_info(channel).await.explain(|| format!("height of channel {channel}"))?;
     let json = json!({
@@ -90,7 +64,7 @@ async fn height(context: &Context, channel: &str) -> Result<()> {
     Ok(())
 }
 
-async fn block(context: &Context, flags: &BlockFlags) -> Result<()> {
+pub(super) async fn block(context: &Context, flags: &BlockFlags) -> Result<()> {
     let peer = connect(context, &flags.channel).await?;
     let what = || format!("read a block of channel {}", flags.channel);
     let block = peer.block(&flags.channel, flags.block).await.explain(what)?;
@@ -98,7 +72,7 @@ async fn block(context: &Context, flags: &BlockFlags) -> Result<()> {
     Ok(())
 }
 
-async fn transaction(context: &Context, flags: &Tx) -> Result<()> {
+pub(super) async fn transaction(context: &Context, flags: &Tx) -> Result<()> {
     let peer = connect(context, &flags.channel).await?;
     let what = || format!("read transaction {} of channel {}", flags.tx_id, flags.channel);
     let found = peer.transaction(&flags.channel, &flags.tx_id).await.explain(what)?;
