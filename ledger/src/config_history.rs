@@ -99,10 +99,25 @@ pub(crate) fn block_to_live(
     let key = format!("namespaces/fields/{chaincode}/Collections");
     let Some(field) = view.get(LIFECYCLE, &key)? else { return Ok(None) };
     let Some((_, package)) = decode(&field.value) else { return Ok(None) };
+    Ok(life_in(package, collection))
+}
+
+/// The same as it was for block `height`.
+pub(crate) fn life_below(
+    view: &View,
+    chaincode: &str,
+    collection: &str,
+    height: u64,
+) -> Result<Option<u64>, state::Error> {
+    let found = below(view, chaincode, height)?;
+    Ok(found.and_then(|found| life_in(found.collections, collection)))
+}
+
+fn life_in(package: CollectionConfigPackage, collection: &str) -> Option<u64> {
     let statics = package.config.into_iter().filter_map(|config| config.payload);
     let mut named = statics.filter_map(|payload| {
         let collection_config::Payload::StaticCollectionConfig(config) = payload;
         (config.name == collection).then_some(config.block_to_live)
     });
-    Ok(named.next().filter(|blocks| *blocks > 0))
+    named.next().filter(|blocks| *blocks > 0)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{block_store, private_data, state};
+use crate::{DatabaseError, block_store, private_data, state};
 
 /// Why the ledger could not do what it was asked to. An I/O error is never an empty answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum Error {
         name: &'static str,
         /// What it said.
         #[source]
-        source: sled::Error,
+        source: DatabaseError,
     },
     /// A stored entry cannot be read.
     #[error("the {0} index is damaged; stop the node and remove the folder `index` of the channel")]
@@ -65,4 +65,22 @@ pub enum Error {
     /// An earlier commit failed half-way; what is in memory may not be what is on disk.
     #[error("channel {0} refuses commits after an earlier failure; restart the node")]
     Failed(String),
+}
+
+/// What the operator can do about an error of the operating system that is the cause of `error`.
+/// Other errors say it themselves.
+pub fn remedy(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut kinds = causes.filter_map(|cause| match cause.downcast_ref() {
+        Some(sled::Error::Io(error)) => Some(error.kind()),
+        _ => cause.downcast_ref().map(std::io::Error::kind),
+    });
+    Some(match kinds.next()? {
+        StorageFull | QuotaExceeded => "free space on the file system, then restart the node",
+        PermissionDenied | ReadOnlyFilesystem => {
+            "make the file system writable for the node, then restart it"
+        }
+        _ => "check the disk and the system's log, then restart the node",
+    })
 }

@@ -7,13 +7,13 @@ use prost::encoding::encode_varint;
 use proto::block;
 use proto::common::Block;
 use proto::envelope::Envelope;
-use sled::{Batch, Db, Tree};
 
-use crate::Error;
 use crate::block_store::BlockStore;
+use crate::database::{self, Batch, Database, Tree};
 use crate::rwset::{self, TxRwSet};
 use crate::state::StateKey;
 use crate::transaction::Parsed;
+use crate::{DatabaseError, Error};
 
 /// A transaction in the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,12 +48,12 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn open(db: &Db) -> Result<Self, sled::Error> {
-        Ok(Self { tree: db.open_tree("history")? })
+    pub(crate) fn open(db: &Database) -> Result<Self, DatabaseError> {
+        Ok(Self { tree: db.tree(&database::HISTORY)? })
     }
 
     /// The newest block in the index.
-    pub(crate) fn savepoint(&self) -> Result<Option<u64>, sled::Error> {
+    pub(crate) fn savepoint(&self) -> Result<Option<u64>, DatabaseError> {
         let found = self.tree.get(SAVEPOINT)?;
         let number =
             found.and_then(|bytes| Some(u64::from_be_bytes(bytes.as_ref().try_into().ok()?)));
@@ -61,24 +61,22 @@ impl History {
     }
 
     /// Adds the public writes of a block's valid transactions.
-    pub(crate) fn apply(&self, number: u64, transactions: &[Parsed]) -> Result<(), sled::Error> {
+    pub(crate) fn apply(&self, number: u64, transactions: &[Parsed]) -> Result<(), DatabaseError> {
         let mut batch = Batch::default();
         for (tx, parsed) in (0u32..).zip(transactions) {
             for set in parsed.endorsed().into_iter().flat_map(|set| &set.namespaces) {
                 for write in &set.public.writes {
                     let mut key = prefix(&set.namespace, &write.key);
                     push(&mut key, Position { block: number, tx });
-                    batch.insert(key, &[]);
+                    batch.insert_new(key, []);
                 }
             }
         }
-        batch.insert(SAVEPOINT, &number.to_be_bytes());
+        batch.insert(SAVEPOINT, number.to_be_bytes());
         self.tree.apply_batch(batch)
     }
 
-    pub(crate) fn clear(&self) -> Result<(), sled::Error> {
-        self.tree.remove(SAVEPOINT)?;
-        self.tree.flush()?;
+    pub(crate) fn clear(&self) -> Result<(), DatabaseError> {
         self.tree.clear()
     }
 
@@ -94,7 +92,7 @@ impl History {
         let mut end = start.clone();
         push(&mut end, before);
         self.tree.range(start..end).keys().rev().map(move |found| {
-            let found = found.map_err(|_| Error::DamagedIndex("history"))?;
+            let found = found.map_err(|source| Error::Database { name: "history", source })?;
             found.get(length..).and_then(position).ok_or(Error::DamagedIndex("history"))
         })
     }

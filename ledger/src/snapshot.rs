@@ -17,7 +17,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::state::StateKey;
-use crate::{BlockStore, Error, Versioned, View, config_history};
+use crate::{BlockStore, Error, Versioned, View, config_history, failpoint};
 
 /// Version of the format of the data files.
 const FORMAT: u8 = 1;
@@ -69,7 +69,9 @@ pub(crate) fn write(
     write_metadata(&unfinished, blocks, &metadata)?;
     let folder = File::open(&unfinished).map_err(failed("open"))?;
     folder.sync_all().map_err(failed("sync"))?;
+    failpoint::reach("ledger::snapshot::before_rename").map_err(failed("complete"))?;
     fs::rename(&unfinished, dir).map_err(failed("complete"))?;
+    failpoint::reach("ledger::snapshot::after_rename").map_err(failed("complete"))?;
     Ok(metadata)
 }
 
@@ -89,7 +91,8 @@ impl<'a> DataFile<'a> {
         hashes: &'a mut BTreeMap<String, String>,
     ) -> Result<Self, Error> {
         let path = dir.join(name);
-        let file = File::create(&path).map_err(|source| Error::Io {
+        let created = failpoint::reach("ledger::snapshot::before_create");
+        let file = created.and_then(|()| File::create(&path)).map_err(|source| Error::Io {
             action: "create",
             path: path.clone(),
             source,
@@ -122,6 +125,7 @@ impl<'a> DataFile<'a> {
     }
 
     fn finish(mut self) -> Result<(), Error> {
+        failpoint::reach("ledger::snapshot::before_sync").map_err(self.failed("sync"))?;
         self.file.flush().map_err(self.failed("write"))?;
         self.file.get_ref().sync_all().map_err(self.failed("sync"))?;
         self.hashes.insert(self.name, hex::encode(self.hash.finalize()));

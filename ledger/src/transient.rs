@@ -1,13 +1,14 @@
 //! Private write sets between endorsement and commit.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use prost::Message;
 use proto::rwset::TxPvtReadWriteSet;
 use proto::transientstore::TxPvtReadWriteSetWithConfigInfo;
-use sled::{Batch, Db, Tree};
 
-use crate::Error;
+use crate::database::{self, Batch, Database, Tree};
+use crate::{DatabaseError, Error};
 
 /// What an endorsement left for the commit of its transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +32,16 @@ impl TransientEntry {
 pub struct TransientStore {
     /// Entry by transaction id, NUL, height, ordinal.
     tree: Tree,
+    /// Begins at the time of opening, so that it was not used before.
     ordinal: AtomicU64,
 }
 
 impl TransientStore {
-    pub(crate) fn open(db: &Db) -> Result<Self, sled::Error> {
-        let tree = db.open_tree("transient")?;
-        let ordinal = AtomicU64::new(db.generate_id()?);
-        Ok(Self { tree, ordinal })
+    pub(crate) fn open(db: &Database) -> Result<Self, DatabaseError> {
+        let tree = db.tree(&database::TRANSIENT)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let ordinal = u64::try_from(now.as_micros()).unwrap_or_default();
+        Ok(Self { tree, ordinal: AtomicU64::new(ordinal) })
     }
 
     /// Keeps `entry` for the transaction. Several endorsements of one transaction may differ.
@@ -92,7 +95,7 @@ impl TransientStore {
     }
 }
 
-fn failed(source: sled::Error) -> Error {
+fn failed(source: DatabaseError) -> Error {
     Error::Database { name: "transient", source }
 }
 

@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sled::{Batch, Db, IVec};
+use sled::IVec;
 
 use super::Error;
+use crate::database::{self, Batch, Database, Tree};
 use crate::segments::Location;
 
 const NUMBER: u8 = b'n';
@@ -27,20 +28,15 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 pub(crate) struct Index {
-    db: Db,
+    db: Tree,
     dir: PathBuf,
 }
 
 impl Index {
-    /// Opens or creates the index; one that cannot be opened is replaced by an empty one.
+    /// Opens or creates the index; a damaged one is replaced by an empty one.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, Error> {
-        let db = crate::open_sled(dir, cache_bytes)
-            .map_err(|source| Error::Index { dir: dir.to_owned(), source })?;
-        Ok(Self { db, dir: dir.to_owned() })
-    }
-
-    fn failed(&self, source: sled::Error) -> Error {
-        Error::Index { dir: self.dir.clone(), source }
+        let db = Database::open(dir, cache_bytes, &[database::BLOCKS])?;
+        Ok(Self { db: db.tree(&database::BLOCKS)?, dir: dir.to_owned() })
     }
 
     fn damaged(&self) -> Error {
@@ -48,12 +44,12 @@ impl Index {
     }
 
     fn get(&self, kind: u8, key: &[u8]) -> Result<Option<IVec>, Error> {
-        self.db.get(prefixed(kind, key)).map_err(|source| self.failed(source))
+        Ok(self.db.get(prefixed(kind, key))?)
     }
 
     /// How many blocks are indexed.
     pub(crate) fn height(&self) -> Result<u64, Error> {
-        let height = self.db.get(HEIGHT).map_err(|source| self.failed(source))?;
+        let height = self.db.get(HEIGHT)?;
         height.map_or(Ok(0), |bytes| number(&bytes).ok_or_else(|| self.damaged()))
     }
 
@@ -80,7 +76,7 @@ impl Index {
     /// All transaction ids, ascending.
     pub(crate) fn tx_ids(&self) -> impl Iterator<Item = Result<String, Error>> + '_ {
         self.db.scan_prefix([TRANSACTION]).keys().map(|key| {
-            let key = key.map_err(|source| self.failed(source))?;
+            let key = key?;
             let id = key.get(1..).and_then(|id| std::str::from_utf8(id).ok());
             id.map(str::to_owned).ok_or_else(|| self.damaged())
         })
@@ -92,31 +88,28 @@ impl Index {
         let mut fresh = std::collections::BTreeSet::new();
         for entry in entries {
             let number = entry.number.to_be_bytes();
-            batch.insert(prefixed(NUMBER, &number), &entry.location.to_bytes());
-            batch.insert(prefixed(HASH, &entry.hash), &number);
+            batch.insert_new(prefixed(NUMBER, &number), entry.location.to_bytes());
+            batch.insert_new(prefixed(HASH, &entry.hash), number);
             for (index, tx_id) in (0u32..).zip(&entry.tx_ids) {
                 let Some(tx_id) = tx_id.as_deref() else { continue };
                 if fresh.insert(tx_id) && !self.has_tx_id(tx_id)? {
                     let mut value = [0; 12];
                     value[..8].copy_from_slice(&number);
                     value[8..].copy_from_slice(&index.to_be_bytes());
-                    batch.insert(prefixed(TRANSACTION, tx_id.as_bytes()), &value);
+                    batch.insert_new(prefixed(TRANSACTION, tx_id.as_bytes()), value);
                 }
             }
-            batch.insert(HEIGHT, &(entry.number + 1).to_be_bytes());
+            batch.insert(HEIGHT, (entry.number + 1).to_be_bytes());
         }
-        self.db.apply_batch(batch).map_err(|source| self.failed(source))
+        Ok(self.db.apply_batch(batch)?)
     }
 
     pub(crate) fn clear(&self) -> Result<(), Error> {
-        // Removing all keys may be interrupted: without a height the rest is not used.
-        self.db.remove(HEIGHT).map_err(|source| self.failed(source))?;
-        self.flush()?;
-        self.db.clear().map_err(|source| self.failed(source))
+        Ok(self.db.clear()?)
     }
 
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        self.db.flush().map(|_| ()).map_err(|source| self.failed(source))
+        Ok(self.db.flush()?)
     }
 }
 

@@ -51,14 +51,8 @@ pub enum Error {
     #[error(transparent)]
     Segments(#[from] crate::segments::Error),
     /// The index failed.
-    #[error("index of blocks in {}", dir.display())]
-    Index {
-        /// The folder of the index.
-        dir: PathBuf,
-        /// What it said.
-        #[source]
-        source: sled::Error,
-    },
+    #[error("index of blocks")]
+    Index(#[from] crate::DatabaseError),
     /// The index does not say what it should; reopening rebuilds it.
     #[error("the index of blocks in {} is damaged; restart the node to rebuild it", dir.display())]
     DamagedIndex {

@@ -30,11 +30,12 @@ pub(crate) fn open(dir: &Path, config: &Config) -> Result<Opened, Error> {
     let from = trusted(&dir, &index)?;
     let mut scan = Scan::new(&dir, &index, config, from.map_or(0, |location| location.segment))?;
     let log = scan.open(config)?;
-    if scan.height() >= scan.indexed {
+    let is_whole = from.is_none_or(|last| (last.segment, last.end()) <= log.end());
+    if is_whole && scan.height() >= scan.indexed {
         let (height, last) = scan.finish()?;
         return Ok(Opened { log, index, height, last });
     }
-    tracing::warn!(dir = %dir.display(), "the index is ahead of the blocks and is rebuilt");
+    tracing::warn!(dir = %dir.display(), "blocks that were on disk are gone; the index is rebuilt without them");
     index.clear()?;
     let mut scan = Scan::new(&dir, &index, config, 0)?;
     let log = scan.open(config)?;
@@ -88,7 +89,7 @@ impl<'a> Scan<'a> {
     fn open(&mut self, config: &Config) -> Result<Log, Error> {
         let from = self.from;
         let bytes_max = config.segment_bytes_max;
-        Log::open(self.dir, bytes_max, from, false, &mut |number, location, payload| {
+        Log::open(self.dir, bytes_max, from, &segments::BLOCKS, &mut |number, location, payload| {
             self.visit(number, location, payload)
         })
     }

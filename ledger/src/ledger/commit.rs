@@ -153,9 +153,12 @@ impl Ledger {
         let mut matched = private_data::matching(&parsed, &private);
         let known = self.private.block(number)?;
         matched.present.retain(|at, _| !known.contains_key(at));
+        let view = self.view()?;
+        let kept = private_data::kept(&view, number, self.height(), matched.present)?;
+        self.private.erase(&kept.expired)?;
         // The state first: if a crash comes between, the data still counts as missing.
-        self.state.amend(&private_data::late(&self.view()?, number, &matched.present)?)?;
-        Ok(self.private.append(number, &matched.present, &[])?)
+        self.state.amend(&private_data::late(&view, number, &kept.present)?)?;
+        Ok(self.private.append(number, &kept.present, &[])?)
     }
 }
 

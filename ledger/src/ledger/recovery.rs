@@ -14,24 +14,26 @@ use tokio::sync::watch;
 
 use super::{Ledger, Turn};
 use crate::block_store::BlockStore;
+use crate::database::{self, Database};
 use crate::history::History;
 use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
-use crate::{Config, Error, TransientStore, mvcc, open_sled, state};
+use crate::{Config, Error, TransientStore, mvcc, state};
 
 pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
     let blocks = BlockStore::open(dir.join("blocks"), config.blocks.clone())?;
-    let database = |source| Error::Database { name: "state", source };
-    let db = open_sled(&dir.join("index"), config.state.cache_bytes).map_err(database)?;
+    let failed = |source| Error::Database { name: "state", source };
+    let cache = config.state.cache_bytes;
+    let db = Database::open(&dir.join("index"), cache, database::LEDGER).map_err(failed)?;
     let lag_max = config.state.view_lag_blocks_max;
     let state = match config.state.backend {
         state::Backend::Sled => state::on_sled(&db, lag_max)?,
         state::Backend::Memory => state::memory(lag_max)?,
     };
     let private = PrivateStore::open(&dir.join("private"), &db, &config.private_data)?;
-    let transient = Arc::new(TransientStore::open(&db).map_err(database)?);
+    let transient = Arc::new(TransientStore::open(&db).map_err(failed)?);
     let history = match config.history {
-        true => Some(History::open(&db).map_err(database)?),
+        true => Some(History::open(&db).map_err(failed)?),
         false => None,
     };
     let commit_hash = blocks.last_block()?.as_ref().and_then(block::commit_hash);

@@ -5,23 +5,26 @@
 //! unless they were written again. The bytes in the log of private data are overwritten by jobs
 //! that stand in the state until they are done, so a crash between the two is made up for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use prost::Message;
 use proto::kvrwset::KvrwSet;
 
-use super::record::Id;
+use super::matching::written;
+use super::record::{Id, without};
 use super::{Error, Missing, PrivateStore};
 use crate::mvcc::Updates;
 use crate::state::{Scan, StateBatch, StateKey};
 use crate::transaction::Parsed;
 use crate::{Version, Versioned, View, config_history, state};
 
-/// Kinds of the ledger's own entries in the state: keys to expire, write sets to expire, jobs.
+/// Kinds of the ledger's own entries in the state: keys to expire, write sets to expire, jobs, and
+/// when a key was purged last.
 const EXPIRING_KEY: u8 = b'e';
 const EXPIRING_SET: u8 = b'x';
 const JOB: u8 = b'y';
+const PURGED: u8 = b'p';
 
 /// Adds to a block's batch what expires in it, what it purges, and what it schedules.
 pub(crate) fn record_ends(
@@ -32,7 +35,7 @@ pub(crate) fn record_ends(
     store: &PrivateStore,
     batch: &mut StateBatch,
 ) -> Result<(), crate::Error> {
-    schedule(view, updates, present, batch)?;
+    schedule(view, transactions, updates, present, batch)?;
     expire_keys(view, updates, store, batch)?;
     expire_sets(view, batch)?;
     for (tx, parsed) in (0..).zip(transactions) {
@@ -41,8 +44,11 @@ pub(crate) fn record_ends(
     Ok(())
 }
 
+/// Schedules the end of what the block writes, of write sets also if they are missing: they may
+/// come late, or will not be missed any more.
 fn schedule(
     view: &View,
+    transactions: &[Parsed],
     updates: &Updates,
     present: &BTreeMap<Missing, Bytes>,
     batch: &mut StateBatch,
@@ -67,7 +73,9 @@ fn schedule(
             batch.updates.insert(entry, Some(note(update.version)));
         }
     }
-    for at in present.keys() {
+    let valid = (0..).zip(transactions).filter_map(|(tx, it)| Some((tx, it.endorsed()?)));
+    let written = valid.flat_map(|(tx, set)| written(tx, set)).map(|(at, _)| at);
+    for at in &present.keys().cloned().chain(written).collect::<BTreeSet<_>>() {
         if let Some(expires) = expires(&at.namespace, &at.collection)? {
             let id = id(block, at).to_bytes();
             let entry = StateKey::internal(EXPIRING_SET, &[&expires.to_be_bytes(), &id]);
@@ -175,6 +183,9 @@ fn purge(
             let purged = collection.hashed.hashed_writes.iter().filter(|write| write.is_purge);
             for write in purged {
                 let (namespace, name) = (set.namespace.as_str(), collection.name.as_str());
+                let version = Version::new(batch.block, u64::from(tx));
+                let purged = purged_key(namespace, name, &write.key_hash);
+                batch.updates.insert(purged, Some(note(version)));
                 let hashed = StateKey::hashed(namespace, name, &write.key_hash);
                 let is_gone = updates.get(&hashed).is_some_and(|update| update.value.is_none());
                 if let Some(key) = clear_key(store, namespace, name, &write.key_hash)?
@@ -184,7 +195,6 @@ fn purge(
                 }
                 let older = store.with_key(namespace, name, &write.key_hash)?.into_iter();
                 for id in older.filter(|id| (id.block, id.tx) < (batch.block, tx)) {
-                    let version = Version::new(batch.block, u64::from(tx));
                     let job = job(&write.key_hash, &id.to_bytes());
                     batch.updates.insert(job, Some(note(version)));
                 }
@@ -192,6 +202,46 @@ fn purge(
         }
     }
     Ok(())
+}
+
+fn purged_key(namespace: &str, collection: &str, key_hash: &[u8]) -> StateKey {
+    let parts: [&[u8]; 5] = [namespace.as_bytes(), b"\0", collection.as_bytes(), b"\0", key_hash];
+    StateKey::internal(PURGED, &parts)
+}
+
+/// What a peer still may keep of private data that comes late.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Write sets without the keys that were purged in the meantime.
+    pub(crate) present: BTreeMap<Missing, Bytes>,
+    /// Write sets that have expired.
+    pub(crate) expired: Vec<Id>,
+}
+
+/// Sorts out what has ended before it came. `height` blocks are in the view.
+pub(crate) fn kept(
+    view: &View,
+    block: u64,
+    height: u64,
+    present: BTreeMap<Missing, Bytes>,
+) -> Result<Kept, state::Error> {
+    let mut kept = Kept::default();
+    for (at, rwset) in present {
+        let life = config_history::life_below(view, &at.namespace, &at.collection, block)?;
+        let expires = life.map(|life| block.saturating_add(life).saturating_add(1));
+        if expires.is_some_and(|expires| expires < height) {
+            kept.expired.push(id(block, &at));
+            continue;
+        }
+        let written = Version::new(block, u64::from(at.tx));
+        let rwset = without(&rwset, |key_hash| {
+            let purged = purged_key(&at.namespace, &at.collection, key_hash);
+            let purged = view.state().get(&purged)?;
+            Ok::<_, state::Error>(purged.is_some_and(|purged| purged.version > written))
+        })?;
+        kept.present.insert(at, rwset);
+    }
+    Ok(kept)
 }
 
 /// The entry of a job: what to trim a write set by, or nothing to erase it, and the write set.

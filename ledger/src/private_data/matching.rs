@@ -40,7 +40,7 @@ pub(crate) fn matching(transactions: &[Parsed], private: &PrivateWriteSets) -> M
 }
 
 /// The collections a transaction writes, with the hashes of their write sets.
-fn written(tx: u32, set: &TxRwSet) -> impl Iterator<Item = (Missing, &Bytes)> {
+pub(super) fn written(tx: u32, set: &TxRwSet) -> impl Iterator<Item = (Missing, &Bytes)> {
     set.namespaces.iter().flat_map(move |namespace| {
         let written = namespace.collections.iter().filter(|it| !it.private_hash.is_empty());
         written.map(move |collection| {

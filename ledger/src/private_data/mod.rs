@@ -19,7 +19,7 @@ use proto::rwset::TxPvtReadWriteSet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use clear::{late, record_clear};
-pub(crate) use ending::{record_ends, run_jobs};
+pub(crate) use ending::{kept, record_ends, run_jobs};
 pub(crate) use matching::{Matched, matching};
 pub(crate) use store::PrivateStore;
 
@@ -48,7 +48,7 @@ pub enum Error {
     Segments(#[from] crate::segments::Error),
     /// The index of private data.
     #[error("index of private data")]
-    Index(#[from] sled::Error),
+    Index(#[from] crate::DatabaseError),
     /// The index does not say what it should.
     #[error(
         "the index of private data is damaged; stop the node and remove the folder `index` of the \

@@ -1,5 +1,7 @@
 //! How private data stands in its log.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message;
 use proto::kvrwset::KvrwSet;
@@ -74,4 +76,25 @@ impl Stored {
 pub(crate) fn key_hashes(rwset: &Bytes) -> Vec<[u8; 32]> {
     let set = KvrwSet::decode(rwset.clone()).unwrap_or_default();
     set.writes.iter().map(|write| proto::sha256(write.key.as_bytes())).collect()
+}
+
+/// The write set without the keys whose hash is `gone`; the very same bytes if there are none.
+pub(crate) fn without<E>(
+    rwset: &Bytes,
+    gone: impl Fn(&[u8]) -> Result<bool, E>,
+) -> Result<Bytes, E> {
+    let mut set = KvrwSet::decode(rwset.clone()).unwrap_or_default();
+    let mut keys = BTreeSet::new();
+    let written = set.writes.iter().map(|it| &it.key);
+    for key in written.chain(set.metadata_writes.iter().map(|it| &it.key)) {
+        if gone(&proto::sha256(key.as_bytes()))? {
+            keys.insert(key.clone());
+        }
+    }
+    if keys.is_empty() {
+        return Ok(rwset.clone());
+    }
+    set.writes.retain(|write| !keys.contains(&write.key));
+    set.metadata_writes.retain(|write| !keys.contains(&write.key));
+    Ok(set.encode_to_vec().into())
 }

@@ -9,18 +9,17 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message;
-use proto::kvrwset::KvrwSet;
-use sled::{Batch, Db, Tree};
 
-use super::record::{Id, Stored, key_hashes};
+use super::record::{Id, Stored, key_hashes, without};
 use super::{Config, Error, Missing};
+use crate::database::{self, Batch, Database, Tree};
 use crate::segments::{self, Location, Log};
 
-/// Kinds of index keys: location of an id, missing id, id by key hash, newest indexed segment.
+/// Kinds of index keys: location of an id, missing id, id by key hash, end of what is indexed.
 const DATA: u8 = b'd';
 const MISSING: u8 = b'm';
 const KEY: u8 = b'k';
-const SEGMENT: &[u8] = b"s";
+const END: &[u8] = b"s";
 
 #[derive(Debug)]
 pub(crate) struct PrivateStore {
@@ -30,13 +29,14 @@ pub(crate) struct PrivateStore {
 }
 
 impl PrivateStore {
-    pub(crate) fn open(dir: &Path, db: &Db, config: &Config) -> Result<Self, Error> {
-        let index = db.open_tree("private")?;
-        let from = index.get(SEGMENT)?.and_then(|it| it.as_ref().try_into().ok());
-        let from = from.map_or(0, u64::from_be_bytes);
+    pub(crate) fn open(dir: &Path, db: &Database, config: &Config) -> Result<Self, Error> {
+        let index = db.tree(&database::PRIVATE)?;
+        let end = index.get(END)?.and_then(|it| Location::from_bytes(&it));
+        let from = end.map_or(0, |end| end.segment);
         let bytes_max = config.segment_bytes_max;
         let mut replaced = Vec::new();
-        let data = Log::open::<Error>(dir, bytes_max, from, true, &mut |block, at, payload| {
+        let kind = &segments::PRIVATE;
+        let data = Log::open::<Error>(dir, bytes_max, from, kind, &mut |block, at, payload| {
             let mut batch = Batch::default();
             let stored = Stored::decode(payload).map_err(|_| Error::Decode(block))?;
             let before = location(&index, &stored.id(block))?;
@@ -45,7 +45,36 @@ impl PrivateStore {
             Ok(index.apply_batch(batch)?)
         })?;
         segments::wipe(dir, &replaced)?;
-        Ok(Self { dir: dir.to_owned(), data: Mutex::new(data), index })
+        let this = Self { dir: dir.to_owned(), data: Mutex::new(data), index };
+        if end.is_some_and(|end| (end.segment, end.end()) > this.data.lock().end()) {
+            this.miss_what_is_gone()?;
+        }
+        Ok(this)
+    }
+
+    /// An append that was interrupted is not in the index. What the index knows of a place behind
+    /// the end of the log was on disk once and is missing now.
+    fn miss_what_is_gone(&self) -> Result<(), Error> {
+        let end = self.data.lock().end();
+        let mut lost: BTreeMap<u64, Vec<Stored>> = BTreeMap::new();
+        for entry in self.index.scan_prefix([DATA]) {
+            let (key, value) = entry?;
+            let id = key.get(1..).and_then(Id::from_bytes).ok_or(Error::DamagedIndex)?;
+            let at = Location::from_bytes(&value).ok_or(Error::DamagedIndex)?;
+            if (at.segment, at.offset) >= end {
+                lost.entry(id.block).or_default().push(Stored::of(&id, None));
+            }
+        }
+        for (block, records) in lost {
+            tracing::warn!(dir = %self.dir.display(), block, records = records.len(),
+                "private data that was on disk is damaged and counts as missing");
+            let ids = records.iter().map(|it| prefixed(DATA, &it.id(block).to_bytes()));
+            let mut batch = Batch::default();
+            ids.for_each(|id| batch.remove(id));
+            self.append_records(block, &records)?;
+            self.index.apply_batch(batch)?;
+        }
+        Ok(())
     }
 
     /// Keeps the private data of a block, and which of it is missing; returns when on disk.
@@ -162,14 +191,10 @@ impl PrivateStore {
     /// Removes one key from a write set: a new one takes its place, and the old bytes are overwritten.
     pub(crate) fn trim(&self, id: &Id, key_hash: &[u8]) -> Result<(), Error> {
         let Some(rwset) = self.get(id)? else { return Ok(()) };
-        let mut set = KvrwSet::decode(rwset).map_err(|_| Error::Decode(id.block))?;
-        let other = |key: &str| proto::sha256(key.as_bytes()) != key_hash;
-        let before = set.encoded_len();
-        set.writes.retain(|write| other(&write.key));
-        set.metadata_writes.retain(|write| other(&write.key));
+        let trimmed = without(&rwset, |hash| Ok::<_, Error>(hash == key_hash))?;
         // After a crash the new one may be there already.
-        if set.encoded_len() != before {
-            self.append_records(id.block, &[Stored::of(id, Some(set.encode_to_vec().into()))])?;
+        if trimmed != rwset {
+            self.append_records(id.block, &[Stored::of(id, Some(trimmed))])?;
         }
         self.index.remove(key_entry(id, key_hash))?;
         Ok(())
@@ -189,15 +214,15 @@ fn add(batch: &mut Batch, block: u64, stored: &Stored, location: Location) {
     let id = stored.id(block);
     let bytes = id.to_bytes();
     if stored.missing {
-        batch.insert(prefixed(MISSING, &bytes), &[]);
+        batch.insert(prefixed(MISSING, &bytes), []);
     } else {
-        batch.insert(prefixed(DATA, &bytes), &location.to_bytes());
+        batch.insert(prefixed(DATA, &bytes), location.to_bytes());
         batch.remove(prefixed(MISSING, &bytes));
         for hash in key_hashes(&stored.rwset) {
-            batch.insert(key_entry(&id, &hash), &[]);
+            batch.insert(key_entry(&id, &hash), []);
         }
     }
-    batch.insert(SEGMENT, &location.segment.to_be_bytes());
+    batch.insert(END, location.to_bytes());
 }
 
 fn prefixed(kind: u8, bytes: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Writing to a log, and reading single records back.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +9,14 @@ use bytes::Bytes;
 
 use super::record::{self, FILE_HEADER, Found, HEADER, Header, WIPED};
 use super::scan::{self, Segment, Visit};
-use super::{Error, Location, path};
+use super::{Error, Kind, Location, path};
+use crate::failpoint;
 
 /// The writing end of a log. There is one per folder.
 #[derive(Debug)]
 pub(crate) struct Log {
     dir: PathBuf,
+    kind: &'static Kind,
     bytes_max: u64,
     segment: u64,
     file: File,
@@ -24,52 +26,76 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens or creates the log in `dir`. Visits all records from segment `from` on; the last
-    /// segment is always visited. Cuts off a torn tail. A segment is full at `bytes_max`. Only if
-    /// the log is `wipeable` may payloads have been overwritten.
+    /// segment is always visited. Cuts off a torn tail. A segment is full at `bytes_max`.
     pub(crate) fn open<E: From<Error>>(
         dir: &Path,
         bytes_max: u64,
         from: u64,
-        wipeable: bool,
+        kind: &'static Kind,
         visit: &mut Visit<'_, E>,
     ) -> Result<Self, E> {
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let segments = scan::segments(dir)?;
         let Some(&last) = segments.last() else {
-            return Ok(Self::create(dir, bytes_max, 0)?);
+            return Ok(Self::create(dir, kind, bytes_max, 0)?);
         };
         for ordinal in from.min(last)..last {
-            Segment { dir, ordinal, last: false, wipeable }.scan(visit)?;
+            Segment { dir, ordinal, last: false, kind }.scan(visit)?;
         }
-        let sound = Segment { dir, ordinal: last, last: true, wipeable }.scan(visit)?;
+        let sound = Segment { dir, ordinal: last, last: true, kind }.scan(visit)?;
         if sound == 0 {
-            return Ok(Self::create(dir, bytes_max, last)?);
+            return Ok(Self::create(dir, kind, bytes_max, last)?);
         }
-        Ok(Self::resume(dir, bytes_max, last, sound)?)
+        Ok(Self::resume(dir, kind, bytes_max, last, sound)?)
     }
 
-    fn create(dir: &Path, bytes_max: u64, segment: u64) -> Result<Self, Error> {
+    fn create(
+        dir: &Path,
+        kind: &'static Kind,
+        bytes_max: u64,
+        segment: u64,
+    ) -> Result<Self, Error> {
         let at = path(dir, segment);
+        failpoint::reach(kind.before_roll).map_err(Error::io("create", &at))?;
         let mut file = File::create(&at).map_err(Error::io("create", &at))?;
+        failpoint::reach(kind.rolling).map_err(Error::io("write", &at))?;
         file.write_all(&FILE_HEADER).map_err(Error::io("write", &at))?;
         file.sync_all().map_err(Error::io("sync", &at))?;
         let folder = File::open(dir).map_err(Error::io("open", dir))?;
         folder.sync_all().map_err(Error::io("sync", dir))?;
-        let length = FILE_HEADER.len() as u64;
-        Ok(Self { dir: dir.to_owned(), bytes_max, segment, file, length, failed: false })
+        failpoint::reach(kind.after_roll).map_err(Error::io("sync", dir))?;
+        let (dir, length) = (dir.to_owned(), FILE_HEADER.len() as u64);
+        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false })
     }
 
-    fn resume(dir: &Path, bytes_max: u64, segment: u64, length: u64) -> Result<Self, Error> {
+    fn resume(
+        dir: &Path,
+        kind: &'static Kind,
+        bytes_max: u64,
+        segment: u64,
+        length: u64,
+    ) -> Result<Self, Error> {
         let at = path(dir, segment);
         let file = OpenOptions::new().write(true).open(&at).map_err(Error::io("open", &at))?;
         let found = file.metadata().map_err(Error::io("inspect", &at))?.len();
-        if found > length {
+        let cut = found > length;
+        if cut {
             tracing::warn!(file = %at.display(), offset = length, bytes = found - length,
                 "cut off the rest of an append that was interrupted");
+            failpoint::reach(kind.before_cut).map_err(Error::io("truncate", &at))?;
             file.set_len(length).map_err(Error::io("truncate", &at))?;
         }
         file.sync_all().map_err(Error::io("sync", &at))?;
-        Ok(Self { dir: dir.to_owned(), bytes_max, segment, file, length, failed: false })
+        if cut {
+            failpoint::reach(kind.after_cut).map_err(Error::io("sync", &at))?;
+        }
+        let dir = dir.to_owned();
+        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false })
+    }
+
+    /// Segment and offset of the end: what was once behind it is gone.
+    pub(crate) fn end(&self) -> (u64, u64) {
+        (self.segment, self.length)
     }
 
     /// Appends all records, or after a crash none that is followed by another append, and returns
@@ -85,7 +111,7 @@ impl Log {
         let fresh = self.length == FILE_HEADER.len() as u64;
         if !fresh && self.length + size as u64 > self.bytes_max {
             self.guard(|log| {
-                *log = Self::create(&log.dir, log.bytes_max, log.segment + 1)?;
+                *log = Self::create(&log.dir, log.kind, log.bytes_max, log.segment + 1)?;
                 Ok(())
             })?;
         }
@@ -124,8 +150,11 @@ impl Log {
 
     fn write(&mut self, buffer: &[u8]) -> Result<(), Error> {
         let at = path(&self.dir, self.segment);
+        failpoint::reach(self.kind.before_write).map_err(Error::io("write", &at))?;
         self.file.write_all_at(buffer, self.length).map_err(Error::io("write", &at))?;
+        failpoint::reach(self.kind.before_sync).map_err(Error::io("sync", &at))?;
         self.file.sync_data().map_err(Error::io("sync", &at))?;
+        failpoint::reach(self.kind.after_sync).map_err(Error::io("sync", &at))?;
         self.length += buffer.len() as u64;
         Ok(())
     }
@@ -158,7 +187,12 @@ fn find(dir: &Path, number: u64, location: Location) -> Result<Found, Error> {
     let file = path(dir, location.segment);
     let handle = File::open(&file).map_err(Error::io("open", &file))?;
     let mut buffer = vec![0; HEADER + location.length as usize];
-    handle.read_exact_at(&mut buffer, location.offset).map_err(Error::io("read", &file))?;
+    match handle.read_exact_at(&mut buffer, location.offset) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            return Err(corrupt(dir, location, "the file ends before the record does"));
+        }
+        read => read.map_err(Error::io("read", &file))?,
+    }
     let bytes = Bytes::from(buffer);
     let is_expected = |header: Header| header.number == number && header.length == location.length;
     if !Header::parse(&bytes).is_some_and(is_expected) {
@@ -183,8 +217,12 @@ pub(crate) fn wipe(dir: &Path, locations: &[Location]) -> Result<(), Error> {
             handle.write_all_at(bytes, at).map_err(Error::io("write", &file))?;
             handle.sync_data().map_err(Error::io("sync", &file))
         };
+        let reach = |name| failpoint::reach(name).map_err(Error::io("write", &file));
+        reach("ledger::private_wipe::before_mark")?;
         write(&[WIPED], begin)?;
+        reach("ledger::private_wipe::after_mark")?;
         write(&vec![0; location.length as usize - 1], begin + 1)?;
+        reach("ledger::private_wipe::after_wipe")?;
     }
     Ok(())
 }

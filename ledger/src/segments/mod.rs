@@ -6,12 +6,14 @@
 //! damaged tail is cut off; damage anywhere before it is refused, because what follows it was
 //! acknowledged. What the payload means is the caller's business.
 
+mod kind;
 mod log;
 mod record;
 mod scan;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use kind::{BLOCKS, Kind, PRIVATE};
 pub(crate) use log::{Log, read, read_wipeable, wipe};
 
 /// Why a log cannot be opened, read or extended.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::log::wipe;
 use super::record::{self, FILE_HEADER, Found, HEADER, Header};
-use super::{Error, Location, path};
+use super::{Error, Kind, Location, path};
 
 /// Called for each record in order.
 pub(crate) type Visit<'a, E> = dyn FnMut(u64, Location, Bytes) -> Result<(), E> + 'a;
@@ -38,8 +38,7 @@ pub(crate) struct Segment<'a> {
     pub(crate) ordinal: u64,
     /// Whether its tail may be torn.
     pub(crate) last: bool,
-    /// Whether payloads may have been overwritten on purpose.
-    pub(crate) wipeable: bool,
+    pub(crate) kind: &'static Kind,
 }
 
 impl Segment<'_> {
@@ -64,7 +63,7 @@ impl Segment<'_> {
                     visit(found.header.number, location, found.payload)?;
                     continue;
                 }
-                Found::Wiped(header, payload) if self.wipeable => {
+                Found::Wiped(header, payload) if self.kind.wipeable => {
                     let location = self.location(offset, header);
                     offset = location.end() as usize;
                     if payload.iter().skip(1).any(|byte| *byte != 0) {

@@ -9,7 +9,7 @@ type Records = Vec<(u64, Location, Bytes)>;
 
 fn open(dir: &Path) -> Result<(Log, Records), Error> {
     let mut found = Vec::new();
-    let log = Log::open::<Error>(dir, 200, 0, false, &mut |number, location, payload| {
+    let log = Log::open::<Error>(dir, 200, 0, &BLOCKS, &mut |number, location, payload| {
         found.push((number, location, payload));
         Ok(())
     })?;
@@ -135,7 +135,7 @@ fn wiped_records_are_passed_over() {
     assert_eq!(read_wipeable(dir.path(), 3, gone[0]).unwrap(), None);
     assert!(read(dir.path(), 3, gone[0]).is_err());
     let mut found = Vec::new();
-    Log::open::<Error>(dir.path(), 200, 0, true, &mut |number, _, _| {
+    Log::open::<Error>(dir.path(), 200, 0, &PRIVATE, &mut |number, _, _| {
         found.push(number);
         Ok(())
     })

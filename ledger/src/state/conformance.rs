@@ -15,7 +15,8 @@ const LAG: usize = 8;
 fn on_each(check: impl Fn(&dyn StateDb)) {
     check(&*memory(LAG).unwrap());
     let dir = TempDir::new().unwrap();
-    let db = crate::open_sled(dir.path(), 8 << 20).unwrap();
+    let index = dir.path().join("index");
+    let db = crate::database::Database::open(&index, 8 << 20, crate::database::LEDGER).unwrap();
     check(&*on_sled(&db, LAG).unwrap());
 }
 

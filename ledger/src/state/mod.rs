@@ -76,7 +76,7 @@ impl Default for Config {
 pub enum Error {
     /// The database failed.
     #[error("state database")]
-    Database(#[from] ::sled::Error),
+    Database(#[from] crate::DatabaseError),
     /// A stored entry does not decode.
     #[error(
         "the state database is damaged ({0}); stop the node and remove the folder `index` of the \

@@ -8,15 +8,19 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use prost::encoding::{decode_varint, encode_varint};
-use sled::{Batch, Db, IVec, Tree};
+use sled::IVec;
 
 use super::snapshot::{Changes, Snapshots, Table};
 use super::{Error, StateDb, StateKey};
+use crate::database::{self, Batch, Database, Tree};
 use crate::{Version, Versioned};
 
 /// The state in a database that is shared with other indexes of the channel.
-pub(crate) fn on_sled(db: &Db, view_lag_blocks_max: usize) -> Result<Arc<dyn StateDb>, Error> {
-    let table = Sled { tree: db.open_tree("state")? };
+pub(crate) fn on_sled(
+    db: &Database,
+    view_lag_blocks_max: usize,
+) -> Result<Arc<dyn StateDb>, Error> {
+    let table = Sled { tree: db.tree(&database::STATE)? };
     Ok(Arc::new(Snapshots::new(table, view_lag_blocks_max)?))
 }
 
@@ -70,16 +74,12 @@ impl Table for Sled {
             }
         }
         if let Some(block) = savepoint {
-            changes.insert(&SAVEPOINT, &block.to_be_bytes());
+            changes.insert(&SAVEPOINT, block.to_be_bytes());
         }
         Ok(self.tree.apply_batch(changes)?)
     }
 
     fn clear(&self) -> Result<(), Error> {
-        // Removing all keys takes a while and may be interrupted: without a savepoint what is left
-        // is never taken for a state.
-        self.tree.remove(SAVEPOINT)?;
-        self.tree.flush()?;
         Ok(self.tree.clear()?)
     }
 

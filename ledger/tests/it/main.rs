@@ -4,6 +4,7 @@
 
 mod chain;
 mod crash;
+mod faults;
 mod history;
 mod manager;
 mod model;
