@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{block_store, private_data, state};
+use crate::{block_store, private_data, snapshot, state};
 
 /// Configuration of all ledgers of a node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub struct Config {
     pub state: state::Config,
     /// Private data.
     pub private_data: private_data::Config,
+    /// Reading snapshots.
+    pub snapshots: snapshot::SnapshotConfig,
     /// Whether the history of keys is kept.
     pub history: bool,
     /// Results after which a query stops.
@@ -26,6 +28,7 @@ impl Default for Config {
             blocks: block_store::Config::default(),
             state: state::Config::default(),
             private_data: private_data::Config::default(),
+            snapshots: snapshot::SnapshotConfig::default(),
             history: true,
             query_results_max: 100_000,
         }

@@ -47,6 +47,12 @@ fn entry_key(chaincode: &str, block: u64) -> StateKey {
     StateKey::internal(b'c', &[chaincode.as_bytes(), b"\0", &age])
 }
 
+/// How a definition stands in the state.
+pub(crate) fn entry(chaincode: &str, block: u64, value: Bytes) -> (StateKey, Versioned) {
+    let entry = Versioned { value, metadata: Bytes::new(), version: Version::new(block, 0) };
+    (entry_key(chaincode, block), entry)
+}
+
 /// Adds the definitions a block commits.
 pub(crate) fn record(updates: &Updates, batch: &mut StateBatch) {
     let start = StateKey::public(LIFECYCLE, "namespaces/fields/");
@@ -54,9 +60,8 @@ pub(crate) fn record(updates: &Updates, batch: &mut StateBatch) {
     for (key, update) in fields {
         let package = update.value.as_ref().and_then(decode);
         if let (Some(chaincode), Some((value, _))) = (chaincode_of(key), package) {
-            let version = Version::new(batch.block, 0);
-            let entry = Versioned { value, metadata: Bytes::new(), version };
-            batch.updates.insert(entry_key(&chaincode, batch.block), Some(entry));
+            let (key, entry) = entry(&chaincode, batch.block, value);
+            batch.updates.insert(key, Some(entry));
         }
     }
 }

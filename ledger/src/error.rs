@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{DatabaseError, block_store, private_data, state};
+use crate::{DatabaseError, block_store, private_data, snapshot, state};
 
 /// Why the ledger could not do what it was asked to. An I/O error is never an empty answer.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,20 @@ pub enum Error {
     /// Private data.
     #[error("private data")]
     Private(#[from] private_data::Error),
+    /// A snapshot.
+    #[error("snapshot")]
+    Snapshot(#[from] snapshot::Error),
+    /// The caller refuses what a snapshot holds.
+    #[error("the snapshot cannot be used here: {0}")]
+    Refused(String),
+    /// The block is not committed yet.
+    #[error("block {number} is not committed, the height is {height}")]
+    NotCommitted {
+        /// The block.
+        number: u64,
+        /// Height of the ledger.
+        height: u64,
+    },
     /// An index other than the state failed.
     #[error("{name} index")]
     Database {

@@ -1,16 +1,16 @@
 //! All ledgers of a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use proto::block;
 use proto::common::Block;
 use proto::transaction::TxValidationCode;
 
-use crate::{Config, Error, Ledger, PrivateWriteSets, block_store, channel_id};
+use crate::{Config, Error, Ledger, PrivateWriteSets, block_store, channel_id, snapshot};
 
 /// The ledgers of a node, one folder for each channel.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Ledgers {
     dir: PathBuf,
     config: Config,
     open: RwLock<BTreeMap<String, Arc<Ledger>>>,
+    /// Channels whose ledger is being created.
+    making: Mutex<BTreeSet<String>>,
 }
 
 impl Ledgers {
@@ -27,7 +29,11 @@ impl Ledgers {
         fs::create_dir_all(dir).map_err(failed("create", dir))?;
         let mut open = BTreeMap::new();
         for entry in fs::read_dir(dir).map_err(failed("list", dir))? {
-            let name = entry.map_err(failed("list", dir))?.file_name();
+            let entry = entry.map_err(failed("list", dir))?;
+            if snapshot::remove_unfinished(&entry.path())? {
+                continue;
+            }
+            let name = entry.file_name();
             let Some(id) = name.to_str().filter(|id| channel_id::is_valid(id)) else { continue };
             let ledger = Ledger::open(dir.join(id), id, config.clone())?;
             // Creating it was interrupted before its first block was there.
@@ -35,7 +41,8 @@ impl Ledgers {
                 open.insert(id.to_owned(), Arc::new(ledger));
             }
         }
-        Ok(Self { dir: dir.to_owned(), config, open: RwLock::new(open) })
+        let (open, making) = (RwLock::new(open), Mutex::default());
+        Ok(Self { dir: dir.to_owned(), config, open, making })
     }
 
     /// Creates the ledger of a channel from its first block, which is trusted.
@@ -47,17 +54,36 @@ impl Ledgers {
             let found = block::number(genesis);
             return Err(block_store::Error::Number { height: 0, found }.into());
         }
-        let mut open = self.open.write();
-        if open.contains_key(channel_id) {
-            return Err(Error::Exists(channel_id.to_owned()));
-        }
+        let _making = self.begin(channel_id)?;
         let dir = self.dir.join(channel_id);
         let ledger = Ledger::open(dir, channel_id, self.config.clone())?;
         let codes = vec![TxValidationCode::Valid; block::envelopes(genesis).len()];
         ledger.commit(genesis.clone(), codes, PrivateWriteSets::default())?;
         let ledger = Arc::new(ledger);
-        open.insert(channel_id.to_owned(), ledger.clone());
+        self.insert(channel_id, &ledger);
         Ok(ledger)
+    }
+
+    /// How ledgers are held.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Announces the creation of a ledger that does not exist, for as long as the result lives.
+    pub(crate) fn begin(&self, channel_id: &str) -> Result<Making<'_>, Error> {
+        let mut making = self.making.lock();
+        if self.open.read().contains_key(channel_id) || !making.insert(channel_id.to_owned()) {
+            return Err(Error::Exists(channel_id.to_owned()));
+        }
+        Ok(Making { ledgers: self, channel_id: channel_id.to_owned() })
+    }
+
+    pub(crate) fn insert(&self, channel_id: &str, ledger: &Arc<Ledger>) {
+        self.open.write().insert(channel_id.to_owned(), ledger.clone());
     }
 
     /// The ledger of a channel.
@@ -68,6 +94,19 @@ impl Ledgers {
     /// Channels with a ledger, ascending.
     pub fn list(&self) -> Vec<String> {
         self.open.read().keys().cloned().collect()
+    }
+}
+
+/// A ledger being created; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Making<'a> {
+    ledgers: &'a Ledgers,
+    channel_id: String,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.ledgers.making.lock().remove(&self.channel_id);
     }
 }
 

@@ -30,6 +30,26 @@ impl Version {
     }
 }
 
+impl Version {
+    /// Parses what [`to_ordered_bytes`](Self::to_ordered_bytes) gives, and nothing else.
+    pub fn from_ordered_bytes(bytes: &[u8]) -> Option<Self> {
+        let (block, rest) = ordered_number(bytes)?;
+        let (tx, rest) = ordered_number(rest)?;
+        rest.is_empty().then_some(Self { block, tx })
+    }
+}
+
+/// The number at the beginning, and the rest: a count of bytes, then those, the first not zero.
+fn ordered_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (count, rest) = bytes.split_first()?;
+    let (digits, rest) = rest.split_at_checked(usize::from(*count))?;
+    if digits.len() > 8 || digits.first() == Some(&0) {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number << 8 | u64::from(*digit));
+    Some((number, rest))
+}
+
 impl From<Version> for kvrwset::Version {
     fn from(version: Version) -> Self {
         Self { block_num: version.block, tx_num: version.tx }

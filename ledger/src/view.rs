@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::state::{self, Range, Scan, StateKey, StateView};
+use crate::transaction::CONFIG_KEY;
 use crate::{Version, Versioned};
 
 /// The state after some block, unchanged by later commits. Cheap to make and to clone. Meant to
@@ -34,6 +35,11 @@ impl View {
     /// The value, version and metadata of a public key.
     pub fn get(&self, namespace: &str, key: &str) -> Result<Option<Versioned>, state::Error> {
         self.state.get(&StateKey::public(namespace, key))
+    }
+
+    /// The channel's configuration, an encoded `ConfigEnvelope`.
+    pub fn channel_config(&self) -> Result<Option<Bytes>, state::Error> {
+        Ok(self.get("", CONFIG_KEY)?.map(|entry| entry.value))
     }
 
     /// The key-level endorsement policy of a public key.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sled::IVec;
 
 use super::Error;
+use crate::Snapshot;
 use crate::database::{self, Batch, Database, Tree};
 use crate::segments::Location;
 
@@ -25,6 +26,18 @@ pub(crate) struct Entry {
     /// Ids in the order of the transactions; empty if transactions are not indexed.
     pub(crate) tx_ids: Vec<Option<String>>,
 }
+
+/// Where the first transaction with an id is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Block and position.
+    At(u64, u32),
+    /// In a block before the snapshot the chain began from.
+    Before,
+}
+
+/// Transaction ids of a snapshot that enter the index in one batch.
+const BATCH_IDS_MAX: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Index {
@@ -63,23 +76,51 @@ impl Index {
         found.map(|bytes| number(&bytes).ok_or_else(|| self.damaged())).transpose()
     }
 
-    /// Block and position of the first transaction with this id.
-    pub(crate) fn by_tx_id(&self, tx_id: &str) -> Result<Option<(u64, u32)>, Error> {
+    /// Where the first transaction with this id is.
+    pub(crate) fn by_tx_id(&self, tx_id: &str) -> Result<Option<Place>, Error> {
         let found = self.get(TRANSACTION, tx_id.as_bytes())?;
-        found.map(|bytes| position(&bytes).ok_or_else(|| self.damaged())).transpose()
+        found.map(|bytes| place(&bytes).ok_or_else(|| self.damaged())).transpose()
     }
 
     pub(crate) fn has_tx_id(&self, tx_id: &str) -> Result<bool, Error> {
         Ok(self.get(TRANSACTION, tx_id.as_bytes())?.is_some())
     }
 
-    /// All transaction ids, ascending.
-    pub(crate) fn tx_ids(&self) -> impl Iterator<Item = Result<String, Error>> + '_ {
-        self.db.scan_prefix([TRANSACTION]).keys().map(|key| {
-            let key = key?;
-            let id = key.get(1..).and_then(|id| std::str::from_utf8(id).ok());
-            id.map(str::to_owned).ok_or_else(|| self.damaged())
+    /// The ids of all transactions up to block `last`, ascending.
+    pub(crate) fn tx_ids_through(
+        &self,
+        last: u64,
+    ) -> impl Iterator<Item = Result<String, Error>> + '_ {
+        self.db.scan_prefix([TRANSACTION]).filter_map(move |entry| {
+            let id = entry.map_err(Error::from).and_then(|(key, value)| {
+                match place(&value).ok_or_else(|| self.damaged())? {
+                    Place::At(number, _) if number > last => Ok(None),
+                    _ => {
+                        let id = key.get(1..).and_then(|id| std::str::from_utf8(id).ok());
+                        id.map(|id| Some(id.to_owned())).ok_or_else(|| self.damaged())
+                    }
+                }
+            });
+            id.transpose()
         })
+    }
+
+    /// Begins an empty index behind a snapshot, with the ids of its transactions. The height comes
+    /// last: without it what is there is not used.
+    pub(crate) fn begin(&self, base: &Snapshot) -> Result<(), Error> {
+        let mut pending = Batch::default();
+        let mut count = 0;
+        base.tx_ids::<Error>(&mut |id| {
+            pending.insert_new(prefixed(TRANSACTION, id.as_bytes()), []);
+            count += 1;
+            if count % BATCH_IDS_MAX == 0 {
+                self.db.apply_batch(std::mem::take(&mut pending))?;
+            }
+            Ok(())
+        })?;
+        pending.insert(HEIGHT, base.next_block().to_be_bytes());
+        self.db.apply_batch(pending)?;
+        self.flush()
     }
 
     /// Adds blocks that follow those already there.
@@ -124,7 +165,10 @@ fn number(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }
 
-fn position(bytes: &[u8]) -> Option<(u64, u32)> {
+fn place(bytes: &[u8]) -> Option<Place> {
+    if bytes.is_empty() {
+        return Some(Place::Before);
+    }
     let (block, index) = bytes.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*block), u32::from_be_bytes(index.try_into().ok()?)))
+    Some(Place::At(u64::from_be_bytes(*block), u32::from_be_bytes(index.try_into().ok()?)))
 }

@@ -82,6 +82,31 @@ pub enum Error {
     /// The block names another predecessor.
     #[error("block {0} does not name the hash of its predecessor")]
     PreviousHash(u64),
+    /// The chain does not begin with block 0, and the block is before its beginning.
+    #[error(
+        "block {number} is not available: this ledger began from a snapshot of block {last}, its \
+         first block is {}", last.saturating_add(1)
+    )]
+    NotAvailable {
+        /// The block asked for.
+        number: u64,
+        /// The newest block in the snapshot.
+        last: u64,
+    },
+    /// The chain does not begin with block 0, and the transaction is before its beginning.
+    #[error(
+        "transaction {tx_id} is not available: it is in a block before {}, and this ledger began \
+         from a snapshot of block {last}", last.saturating_add(1)
+    )]
+    TransactionNotAvailable {
+        /// The transaction asked for.
+        tx_id: String,
+        /// The newest block in the snapshot.
+        last: u64,
+    },
+    /// The snapshot the chain began from cannot be read.
+    #[error("the snapshot this ledger began from")]
+    Snapshot(#[from] crate::snapshot::Error),
     /// The chain on disk has a gap.
     #[error("the chain in {} lacks block {expected}: found block {found}", dir.display())]
     Gap {

@@ -8,6 +8,7 @@ use proto::common::Block;
 
 use super::index::{Entry, Index};
 use super::{Config, Error, transactions};
+use crate::Snapshot;
 use crate::segments::{self, Location, Log};
 
 /// A chain as it was found on disk.
@@ -23,12 +24,14 @@ pub(crate) struct Opened {
 const BATCH_BLOCKS_MAX: usize = 64;
 
 /// Opens the chain in `dir`. The last segment is always checked, and all segments with blocks
-/// that are not in the index.
-pub(crate) fn open(dir: &Path, config: &Config) -> Result<Opened, Error> {
+/// that are not in the index. A chain with a `base` begins behind it.
+pub(crate) fn open(dir: &Path, base: Option<&Snapshot>, config: &Config) -> Result<Opened, Error> {
     let index = Index::open(&dir.join("index"), config.index_cache_bytes)?;
     let dir = dir.join("segments");
-    let from = trusted(&dir, &index)?;
-    let mut scan = Scan::new(&dir, &index, config, from.map_or(0, |location| location.segment))?;
+    let first = base.map_or(0, Snapshot::next_block);
+    let from = trusted(&dir, &index, base)?;
+    let segment = from.map_or(0, |location| location.segment);
+    let mut scan = Scan::new(&dir, &index, config, segment, first)?;
     let log = scan.open(config)?;
     let is_whole = from.is_none_or(|last| (last.segment, last.end()) <= log.end());
     if is_whole && scan.height() >= scan.indexed {
@@ -36,24 +39,33 @@ pub(crate) fn open(dir: &Path, config: &Config) -> Result<Opened, Error> {
         return Ok(Opened { log, index, height, last });
     }
     tracing::warn!(dir = %dir.display(), "blocks that were on disk are gone; the index is rebuilt without them");
-    index.clear()?;
-    let mut scan = Scan::new(&dir, &index, config, 0)?;
+    reset(&index, base)?;
+    let mut scan = Scan::new(&dir, &index, config, 0, first)?;
     let log = scan.open(config)?;
     let (height, last) = scan.finish()?;
     Ok(Opened { log, index, height, last })
 }
 
 /// Where the last indexed block is, if it really is there; otherwise the index is emptied.
-fn trusted(dir: &Path, index: &Index) -> Result<Option<Location>, Error> {
+fn trusted(dir: &Path, index: &Index, base: Option<&Snapshot>) -> Result<Option<Location>, Error> {
     let height = index.height().unwrap_or(0);
+    if base.is_some_and(|base| base.next_block() == height) {
+        return Ok(None);
+    }
     if let Some(number) = height.checked_sub(1)
         && let Ok(Some(location)) = index.location(number)
         && segments::path(dir, location.segment).exists()
     {
         return Ok(Some(location));
     }
-    index.clear()?;
+    reset(index, base)?;
     Ok(None)
+}
+
+/// Empties the index, but for what the chain began from.
+fn reset(index: &Index, base: Option<&Snapshot>) -> Result<(), Error> {
+    index.clear()?;
+    base.map_or(Ok(()), |base| index.begin(base))
 }
 
 /// Walks the blocks of the segments and indexes those that are missing.
@@ -70,8 +82,15 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(dir: &'a Path, index: &'a Index, config: &Config, from: u64) -> Result<Self, Error> {
-        let next = (from == 0).then_some(0);
+    /// A walk from segment `from`; the first segment begins with block `first`.
+    fn new(
+        dir: &'a Path,
+        index: &'a Index,
+        config: &Config,
+        from: u64,
+        first: u64,
+    ) -> Result<Self, Error> {
+        let next = (from == 0).then_some(first);
         let index_transactions = config.index_transactions;
         let indexed = index.height()?;
         Ok(Self {

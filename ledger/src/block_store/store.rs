@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use prost::Message;
 use proto::block;
-use proto::common::{Block, BlockchainInfo};
+use proto::common::{Block, BlockchainInfo, BootstrappingSnapshotInfo};
 use tokio::sync::watch;
 
+use super::index::Place;
 use super::index::{Entry, Index};
 use super::{Config, Error, recovery, transactions};
+use crate::Snapshot;
 use crate::segments::{self, Log};
 
 /// A chain of blocks on disk. Appending takes turns, reading never waits for an append.
@@ -21,6 +24,8 @@ pub struct BlockStore {
     config: Config,
     log: Mutex<Log>,
     index: Index,
+    /// What the chain began from, if not from block 0.
+    base: Option<Arc<Snapshot>>,
     tip: RwLock<Tip>,
     height: watch::Sender<u64>,
 }
@@ -54,9 +59,19 @@ impl BlockStore {
     /// Opens or creates the chain in `dir`. An interrupted append is cut off; damage elsewhere is
     /// an error that names file and offset.
     pub fn open(dir: impl AsRef<Path>, config: Config) -> Result<Self, Error> {
-        let dir = dir.as_ref();
-        let opened = recovery::open(dir, &config)?;
-        let mut tip = Tip { height: opened.height, ..Tip::default() };
+        Self::open_after(dir.as_ref(), None, config)
+    }
+
+    /// Opens or creates a chain whose first block follows the last one of a snapshot. The index
+    /// knows the transactions of the snapshot, too, but not where they are.
+    pub(crate) fn open_after(
+        dir: &Path,
+        base: Option<Arc<Snapshot>>,
+        config: Config,
+    ) -> Result<Self, Error> {
+        let opened = recovery::open(dir, base.as_deref(), &config)?;
+        let hash = base.as_ref().map(|base| base.last_hash());
+        let mut tip = Tip { height: opened.height, hash, ..Tip::default() };
         if let Some(last) = &opened.last {
             tip.push(last, block::header_hash(block::header(last)?), config.recent_blocks_max);
         }
@@ -65,6 +80,7 @@ impl BlockStore {
             config,
             log: Mutex::new(opened.log),
             index: opened.index,
+            base,
             height: watch::Sender::new(tip.height),
             tip: RwLock::new(tip),
         })
@@ -73,6 +89,11 @@ impl BlockStore {
     /// How many blocks there are.
     pub fn height(&self) -> u64 {
         self.tip.read().height
+    }
+
+    /// Number of the first block: not 0 if the chain began from a snapshot.
+    pub fn first_block(&self) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.next_block())
     }
 
     /// Follows the height. The value changes after the block is on disk and can be read.
@@ -88,10 +109,13 @@ impl BlockStore {
     /// Height and the newest two hashes, as clients ask for them.
     pub fn info(&self) -> Result<BlockchainInfo, Error> {
         let last = self.last_block()?;
-        let height = last.as_ref().map_or(0, |last| block::number(last) + 1);
-        let (current, previous) = match &last {
-            None => (Bytes::new(), Bytes::new()),
-            Some(last) => {
+        let height = last.as_ref().map_or(self.first_block(), |last| block::number(last) + 1);
+        let (current, previous) = match (&last, &self.base) {
+            (None, None) => (Bytes::new(), Bytes::new()),
+            (None, Some(base)) => {
+                (Bytes::copy_from_slice(&base.last_hash()), base.previous_hash().clone())
+            }
+            (Some(last), _) => {
                 let header = block::header(last)?;
                 let current = Bytes::copy_from_slice(&block::header_hash(header));
                 (current, header.previous_hash.clone())
@@ -101,7 +125,9 @@ impl BlockStore {
             height,
             current_block_hash: current,
             previous_block_hash: previous,
-            ..Default::default()
+            bootstrapping_snapshot_info: self.base.as_ref().map(|base| BootstrappingSnapshotInfo {
+                last_block_in_snapshot: base.last_block(),
+            }),
         })
     }
 
@@ -179,6 +205,7 @@ impl BlockStore {
 
     /// The block with this number, if there is one yet.
     pub fn block(&self, number: u64) -> Result<Option<Block>, Error> {
+        self.check_available(number)?;
         let recent = {
             let tip = self.tip.read();
             if number >= tip.height {
@@ -192,8 +219,18 @@ impl BlockStore {
         }
     }
 
+    fn check_available(&self, number: u64) -> Result<(), Error> {
+        match &self.base {
+            Some(base) if number <= base.last_block() => {
+                Err(Error::NotAvailable { number, last: base.last_block() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The encoded block with this number.
     pub fn block_bytes(&self, number: u64) -> Result<Option<Bytes>, Error> {
+        self.check_available(number)?;
         let Some(location) = self.index.location(number)? else { return Ok(None) };
         Ok(Some(segments::read(&self.dir, number, location)?))
     }
@@ -210,12 +247,19 @@ impl BlockStore {
 
     /// The block with the first transaction of this id.
     pub fn block_by_tx_id(&self, tx_id: &str) -> Result<Option<Block>, Error> {
-        self.index.by_tx_id(tx_id)?.map_or(Ok(None), |(number, _)| self.block(number))
+        self.position_of(tx_id)?.map_or(Ok(None), |(number, _)| self.block(number))
     }
 
     /// Block and position of the first transaction with this id, valid or not.
     pub fn position_of(&self, tx_id: &str) -> Result<Option<(u64, u32)>, Error> {
-        self.index.by_tx_id(tx_id)
+        match self.index.by_tx_id(tx_id)? {
+            None => Ok(None),
+            Some(Place::At(number, index)) => Ok(Some((number, index))),
+            Some(Place::Before) => {
+                let (tx_id, first) = (tx_id.to_owned(), self.first_block());
+                Err(Error::TransactionNotAvailable { tx_id, last: first.saturating_sub(1) })
+            }
+        }
     }
 
     /// Whether a transaction with this id is in the chain, valid or not.
@@ -225,7 +269,15 @@ impl BlockStore {
 
     /// All transaction ids, ascending.
     pub fn tx_ids(&self) -> impl Iterator<Item = Result<String, Error>> + '_ {
-        self.index.tx_ids()
+        self.tx_ids_through(u64::MAX)
+    }
+
+    /// The ids of all transactions up to block `last`, ascending.
+    pub(crate) fn tx_ids_through(
+        &self,
+        last: u64,
+    ) -> impl Iterator<Item = Result<String, Error>> + '_ {
+        self.index.tx_ids_through(last)
     }
 
     /// Writes the index to disk. Blocks are there already.

@@ -40,6 +40,7 @@ impl Ledger {
         mut codes: Vec<TxValidationCode>,
         private: PrivateWriteSets,
     ) -> Result<Committed, Error> {
+        self.before_commit(block::number(&block))?;
         let mut turn = self.turn.lock();
         if turn.failed {
             return Err(Error::Failed(self.channel_id.clone()));
@@ -145,6 +146,9 @@ impl Ledger {
     /// hashes in the block is not used.
     pub fn add_private_data(&self, number: u64, private: PrivateWriteSets) -> Result<(), Error> {
         let _turn = self.turn.lock();
+        if number < self.first_block() {
+            return self.add_earlier(number, &private);
+        }
         let Some(block) = self.block(number)? else { return Ok(()) };
         let mut codes = crate::transaction::recorded_codes(&block::transactions_filter(&block));
         let parsed = parse_all(block::envelopes(&block), &mut codes, |tx| {

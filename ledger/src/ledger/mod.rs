@@ -1,6 +1,7 @@
 //! One channel's ledger: opening, committing, asking.
 
 mod commit;
+mod earlier;
 mod recovery;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,12 @@ use tokio::sync::watch;
 use crate::block_store::BlockStore;
 use crate::history::History;
 use crate::private_data::PrivateStore;
+use crate::snapshot::Exports;
 use crate::state::{StateDb, StateKey};
 use crate::transaction::recorded_codes;
 use crate::{
-    CollectionConfigAt, Config, Error, Missing, Modification, Position, Simulator,
-    SnapshotMetadata, TransactionRecord, TransientStore, View, config_history, snapshot,
+    CollectionConfigAt, Config, Error, Missing, Modification, Position, Simulator, Snapshot,
+    TransactionRecord, TransientStore, View, config_history,
 };
 
 pub use commit::Committed;
@@ -30,11 +32,14 @@ pub use commit::Committed;
 #[derive(Debug)]
 pub struct Ledger {
     channel_id: String,
-    config: Config,
-    blocks: BlockStore,
-    state: Arc<dyn StateDb>,
+    pub(crate) config: Config,
+    /// What the ledger began from, if not from block 0.
+    pub(crate) base: Option<Arc<Snapshot>>,
+    pub(crate) blocks: BlockStore,
+    pub(crate) state: Arc<dyn StateDb>,
     history: Option<History>,
-    private: PrivateStore,
+    pub(crate) private: PrivateStore,
+    pub(crate) exports: Arc<Exports>,
     transient: Arc<TransientStore>,
     /// Held while a block is committed.
     turn: Mutex<Turn>,
@@ -66,6 +71,11 @@ impl Ledger {
     /// How many blocks are committed.
     pub fn height(&self) -> u64 {
         *self.height.borrow()
+    }
+
+    /// Number of the first block held here: not 0 if the ledger began from a snapshot.
+    pub fn first_block(&self) -> u64 {
+        self.blocks.first_block()
     }
 
     /// Follows the height. The value changes after a block is fully committed.
@@ -117,6 +127,12 @@ impl Ledger {
     /// A consistent view of the newest state.
     pub fn view(&self) -> Result<View, Error> {
         Ok(View::new(self.state.view()?))
+    }
+
+    /// A view of the newest block, taken between two commits: all of its blocks can be read.
+    pub(crate) fn settled_view(&self) -> Result<View, Error> {
+        let _turn = self.turn.lock();
+        self.view()
     }
 
     /// Starts to record what a transaction reads and writes.
@@ -171,12 +187,6 @@ impl Ledger {
         height: u64,
     ) -> Result<Option<CollectionConfigAt>, Error> {
         Ok(config_history::below(&self.view()?, chaincode, height)?)
-    }
-
-    /// Writes a snapshot of the newest block into the new folder `dir`. Commits wait for it.
-    pub fn snapshot(&self, dir: impl AsRef<Path>) -> Result<SnapshotMetadata, Error> {
-        let _turn = self.turn.lock();
-        snapshot::write(&self.channel_id, &self.blocks, &self.view()?, dir.as_ref())
     }
 
     /// Private write sets of endorsed transactions.

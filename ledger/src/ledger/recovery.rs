@@ -18,10 +18,15 @@ use crate::database::{self, Database};
 use crate::history::History;
 use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
-use crate::{Config, Error, TransientStore, mvcc, state};
+use crate::{Config, Error, Snapshot, TransientStore, mvcc, snapshot, state};
 
 pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
-    let blocks = BlockStore::open(dir.join("blocks"), config.blocks.clone())?;
+    let base = match dir.join(snapshot::BASE) {
+        base if base.exists() => Some(Arc::new(Snapshot::open(base, &config.snapshots)?)),
+        _ => None,
+    };
+    let blocks_dir = dir.join("blocks");
+    let blocks = BlockStore::open_after(&blocks_dir, base.clone(), config.blocks.clone())?;
     let failed = |source| Error::Database { name: "state", source };
     let cache = config.state.cache_bytes;
     let db = Database::open(&dir.join("index"), cache, database::LEDGER).map_err(failed)?;
@@ -36,16 +41,21 @@ pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledge
         true => Some(History::open(&db).map_err(failed)?),
         false => None,
     };
-    let commit_hash = blocks.last_block()?.as_ref().and_then(block::commit_hash);
+    let commit_hash = match (blocks.last_block()?, &base) {
+        (Some(last), _) => block::commit_hash(&last),
+        (None, base) => base.as_ref().and_then(|base| base.commit_hash().cloned()),
+    };
     let ledger = Ledger {
         channel_id: channel_id.to_owned(),
         height: watch::Sender::new(blocks.height()),
         turn: Mutex::new(Turn { commit_hash, ..Turn::default() }),
         config,
+        base,
         blocks,
         state,
         history,
         private,
+        exports: Arc::default(),
         transient,
     };
     ledger.catch_up()?;
@@ -79,14 +89,18 @@ impl Ledger {
 
     /// The first block that is not in the state. A state ahead of the blocks is of another chain.
     fn next_for_state(&self, height: u64) -> Result<u64, Error> {
+        let first = self.first_block();
         match self.state.savepoint()? {
-            Some(block) if block < height => Ok(block + 1),
+            Some(block) if block < height && block + 1 >= first => Ok(block + 1),
             savepoint => {
                 if savepoint.is_some() {
                     tracing::warn!(channel = self.channel_id, "the state is ahead of the blocks");
                 }
                 self.state.clear()?;
-                Ok(0)
+                if let Some(base) = &self.base {
+                    snapshot::import_state(base, &*self.state, &self.private)?;
+                }
+                Ok(first)
             }
         }
     }
@@ -94,17 +108,18 @@ impl Ledger {
     fn next_for_history(&self, height: u64) -> Result<u64, Error> {
         let Some(history) = &self.history else { return Ok(height) };
         let failed = |source| Error::Database { name: "history", source };
+        let first = self.first_block();
         match history.savepoint().map_err(failed)? {
-            Some(block) if block < height => Ok(block + 1),
+            Some(block) if block < height && block >= first => Ok(block + 1),
             _ => {
                 history.clear().map_err(failed)?;
-                Ok(0)
+                Ok(first)
             }
         }
     }
 
     /// The transactions of a stored block, as their final codes say.
-    fn parsed(&self, number: u64) -> Result<Vec<Parsed>, Error> {
+    pub(crate) fn parsed(&self, number: u64) -> Result<Vec<Parsed>, Error> {
         let block = self.blocks.block(number)?.ok_or(Error::DamagedIndex("block"))?;
         let mut codes = recorded_codes(&block::transactions_filter(&block));
         let transactions = block::envelopes(&block).len();

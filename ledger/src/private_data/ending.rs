@@ -44,6 +44,21 @@ pub(crate) fn record_ends(
     Ok(())
 }
 
+/// Schedules the end of a hashed key whose collection keeps data for some blocks.
+pub(crate) fn expiring_key(key: &StateKey, version: Version, blocks: u64) -> (StateKey, Versioned) {
+    let expires = version.block.saturating_add(blocks).saturating_add(1);
+    let key = StateKey::internal(EXPIRING_KEY, &[&expires.to_be_bytes(), key.as_bytes()]);
+    (key, note(version))
+}
+
+/// Schedules the end of a write set of a block, also if it is missing.
+pub(crate) fn expiring_set(block: u64, at: &Missing, blocks: u64) -> (StateKey, Versioned) {
+    let expires = block.saturating_add(blocks).saturating_add(1);
+    let id = id(block, at).to_bytes();
+    let key = StateKey::internal(EXPIRING_SET, &[&expires.to_be_bytes(), &id]);
+    (key, note(Version::new(block, u64::from(at.tx))))
+}
+
 /// Schedules the end of what the block writes, of write sets also if they are missing: they may
 /// come late, or will not be missed any more.
 fn schedule(
@@ -55,7 +70,7 @@ fn schedule(
 ) -> Result<(), state::Error> {
     let block = batch.block;
     let mut lives: BTreeMap<(String, String), Option<u64>> = BTreeMap::new();
-    let mut expires = |namespace: &str, collection: &str| {
+    let mut life = |namespace: &str, collection: &str| {
         let at = (namespace.to_owned(), collection.to_owned());
         let known = lives.get(&at).copied();
         let life = match known {
@@ -63,24 +78,22 @@ fn schedule(
             None => config_history::block_to_live(view, namespace, collection)?,
         };
         lives.insert(at, life);
-        Ok::<_, state::Error>(life.map(|life| block.saturating_add(life).saturating_add(1)))
+        Ok::<_, state::Error>(life)
     };
     for (key, update) in updates.iter().filter(|(_, update)| update.value.is_some()) {
         if let Some((namespace, collection)) = key.namespace().split_once("$$h")
-            && let Some(expires) = expires(namespace, collection)?
+            && let Some(blocks) = life(namespace, collection)?
         {
-            let entry = StateKey::internal(EXPIRING_KEY, &[&expires.to_be_bytes(), key.as_bytes()]);
-            batch.updates.insert(entry, Some(note(update.version)));
+            let (entry, value) = expiring_key(key, update.version, blocks);
+            batch.updates.insert(entry, Some(value));
         }
     }
     let valid = (0..).zip(transactions).filter_map(|(tx, it)| Some((tx, it.endorsed()?)));
     let written = valid.flat_map(|(tx, set)| written(tx, set)).map(|(at, _)| at);
     for at in &present.keys().cloned().chain(written).collect::<BTreeSet<_>>() {
-        if let Some(expires) = expires(&at.namespace, &at.collection)? {
-            let id = id(block, at).to_bytes();
-            let entry = StateKey::internal(EXPIRING_SET, &[&expires.to_be_bytes(), &id]);
-            let version = Version::new(block, u64::from(at.tx));
-            batch.updates.insert(entry, Some(note(version)));
+        if let Some(blocks) = life(&at.namespace, &at.collection)? {
+            let (entry, value) = expiring_set(block, at, blocks);
+            batch.updates.insert(entry, Some(value));
         }
     }
     Ok(())

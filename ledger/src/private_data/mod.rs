@@ -19,7 +19,7 @@ use proto::rwset::TxPvtReadWriteSet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use clear::{late, record_clear};
-pub(crate) use ending::{kept, record_ends, run_jobs};
+pub(crate) use ending::{expiring_key, expiring_set, kept, record_ends, run_jobs};
 pub(crate) use matching::{Matched, matching};
 pub(crate) use store::PrivateStore;
 

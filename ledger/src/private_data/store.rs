@@ -3,7 +3,7 @@
 //! A record is never changed, but it can be wiped. The index may still know a wiped record after a
 //! crash; reading it then finds nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -71,7 +71,8 @@ impl PrivateStore {
             let ids = records.iter().map(|it| prefixed(DATA, &it.id(block).to_bytes()));
             let mut batch = Batch::default();
             ids.for_each(|id| batch.remove(id));
-            self.append_records(block, &records)?;
+            let records: Vec<_> = records.into_iter().map(|it| (block, it)).collect();
+            self.append_records(&records)?;
             self.index.apply_batch(batch)?;
         }
         Ok(())
@@ -90,23 +91,41 @@ impl PrivateStore {
             namespace: it.namespace.clone(),
             collection: it.collection.clone(),
         };
-        let mut records: Vec<_> =
-            present.iter().map(|(it, set)| Stored::of(&id(it), Some(set.clone()))).collect();
-        records.extend(missing.iter().map(|it| Stored::of(&id(it), None)));
-        self.append_records(block, &records)
+        let mut records: Vec<_> = present
+            .iter()
+            .map(|(it, set)| (block, Stored::of(&id(it), Some(set.clone()))))
+            .collect();
+        records.extend(missing.iter().map(|it| (block, Stored::of(&id(it), None))));
+        self.append_records(&records)
     }
 
-    fn append_records(&self, block: u64, records: &[Stored]) -> Result<(), Error> {
+    /// Notes what is missing of several blocks, as far as nothing is known of it.
+    pub(crate) fn add_missing(&self, missing: &BTreeSet<(u64, Missing)>) -> Result<(), Error> {
+        let mut records = Vec::new();
+        for (block, it) in missing {
+            let (namespace, collection) = (it.namespace.clone(), it.collection.clone());
+            let id = Id { block: *block, tx: it.tx, namespace, collection };
+            let bytes = id.to_bytes();
+            let known = self.index.get(prefixed(DATA, &bytes))?.is_some()
+                || self.index.get(prefixed(MISSING, &bytes))?.is_some();
+            if !known {
+                records.push((*block, Stored::of(&id, None)));
+            }
+        }
+        self.append_records(&records)
+    }
+
+    fn append_records(&self, records: &[(u64, Stored)]) -> Result<(), Error> {
         let payloads: Vec<_> =
-            records.iter().map(|it| (block, Bytes::from(it.encode_to_vec()))).collect();
+            records.iter().map(|(block, it)| (*block, Bytes::from(it.encode_to_vec()))).collect();
         let mut data = self.data.lock();
         let locations = data.append(&payloads)?;
         let mut batch = Batch::default();
         let mut replaced = Vec::new();
-        for (stored, at) in records.iter().zip(locations) {
-            let before = location(&self.index, &stored.id(block))?;
+        for ((block, stored), at) in records.iter().zip(locations) {
+            let before = location(&self.index, &stored.id(*block))?;
             replaced.extend(before.filter(|_| !stored.missing));
-            add(&mut batch, block, stored, at);
+            add(&mut batch, *block, stored, at);
         }
         // Before the index: as long as it knows the old record, opening can do this again.
         segments::wipe(&self.dir, &replaced).inspect_err(|_| data.fail())?;
@@ -131,6 +150,19 @@ impl PrivateStore {
             if let Some(rwset) = self.get(&id)? {
                 found.insert(missing(id), rwset);
             }
+        }
+        Ok(found)
+    }
+
+    /// The blocks up to `last` of which something is here, ascending.
+    pub(crate) fn blocks_through(&self, last: u64) -> Result<BTreeSet<u64>, Error> {
+        let mut found = BTreeSet::new();
+        for key in self.index.scan_prefix([DATA]).keys() {
+            let id = key?.get(1..).and_then(Id::from_bytes).ok_or(Error::DamagedIndex)?;
+            if id.block > last {
+                break;
+            }
+            found.insert(id.block);
         }
         Ok(found)
     }
@@ -194,7 +226,7 @@ impl PrivateStore {
         let trimmed = without(&rwset, |hash| Ok::<_, Error>(hash == key_hash))?;
         // After a crash the new one may be there already.
         if trimmed != rwset {
-            self.append_records(id.block, &[Stored::of(id, Some(trimmed))])?;
+            self.append_records(&[(id.block, Stored::of(id, Some(trimmed)))])?;
         }
         self.index.remove(key_entry(id, key_hash))?;
         Ok(())

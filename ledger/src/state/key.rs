@@ -27,6 +27,11 @@ impl StateKey {
         Self::join(&[namespace.as_bytes(), b"$$p", collection.as_bytes(), b"\0", key.as_bytes()])
     }
 
+    /// A key, text or hash, of a composed namespace, which has no NUL.
+    pub(crate) fn composed(namespace: &str, key: &[u8]) -> Self {
+        Self::join(&[namespace.as_bytes(), b"\0", key])
+    }
+
     /// An entry of the ledger itself.
     pub(crate) fn internal(kind: u8, parts: &[&[u8]]) -> Self {
         let mut out = vec![INTERNAL, kind];

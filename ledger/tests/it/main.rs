@@ -6,6 +6,7 @@ mod chain;
 mod crash;
 mod faults;
 mod history;
+mod joining;
 mod manager;
 mod model;
 mod mvcc;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::vectors;
 
-fn files(dir: &Path) -> BTreeMap<String, String> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| {
         let entry = entry.unwrap();
         let bytes = std::fs::read(entry.path()).unwrap();
