@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use proto::block;
 use proto::common::application_policy::Type;
@@ -176,7 +177,7 @@ impl Bundle {
 
     /// Like [`Self::application_policy`], for the encoded policy.
     pub fn application_policy_bytes(&self, bytes: &[u8]) -> Result<Policy, policy::Error> {
-        let policy = ApplicationPolicy::decode(bytes)
+        let policy = proto::decode::<ApplicationPolicy>(Bytes::copy_from_slice(bytes))
             .map_err(|_| policy::Error::Decode("application policy"))?;
         self.application_policy(&policy)
     }

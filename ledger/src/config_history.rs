@@ -4,7 +4,6 @@
 //! such write is kept beside the state, under the chaincode and the block, newest first.
 
 use bytes::Bytes;
-use prost::Message;
 use proto::common::{CollectionConfigPackage, collection_config};
 use proto::lifecycle::{StateData, state_data};
 
@@ -35,10 +34,11 @@ fn chaincode_of(key: &StateKey) -> Option<String> {
 
 /// The collections in a stored field; nothing if there are none.
 fn decode(field: &Bytes) -> Option<(Bytes, CollectionConfigPackage)> {
-    let Some(state_data::Type::Bytes(bytes)) = StateData::decode(field.clone()).ok()?.r#type else {
+    let data: StateData = proto::decode(field.clone()).ok()?;
+    let Some(state_data::Type::Bytes(bytes)) = data.r#type else {
         return None;
     };
-    let package = CollectionConfigPackage::decode(bytes.clone()).ok()?;
+    let package: CollectionConfigPackage = proto::decode(bytes.clone()).ok()?;
     (!package.config.is_empty()).then_some((bytes, package))
 }
 
@@ -76,8 +76,8 @@ pub(crate) fn below(
     let end = StateKey::internal(b'c', &[chaincode.as_bytes(), b"\x01"]);
     let mut found = Scan::new(view.state().clone(), entry_key(chaincode, newest), end);
     let Some((_, entry)) = found.next().transpose()? else { return Ok(None) };
-    let collections = CollectionConfigPackage::decode(entry.value)
-        .map_err(|_| state::Error::Damaged("collections"))?;
+    let collections =
+        proto::decode(entry.value).map_err(|_| state::Error::Damaged("collections"))?;
     Ok(Some(CollectionConfigAt { block: entry.version.block, collections }))
 }
 

@@ -1,7 +1,7 @@
 //! Transactions as they stand in blocks, decoded as far as the ledger needs them.
 
 use bytes::Bytes;
-use proto::common::HeaderType;
+use proto::common::{self, ChannelHeader, HeaderType, Payload};
 use proto::envelope::Envelope;
 use proto::transaction::{self, TxValidationCode};
 
@@ -51,7 +51,10 @@ impl Parsed {
     /// applied. The sets of an invalid transaction are decoded `with_private` data only.
     pub(crate) fn new(bytes: &Bytes, code: &mut TxValidationCode, with_private: bool) -> Self {
         let mut parsed = Self { indexed_id: None, action: Action::None, invalid: None };
-        let Ok(envelope) = Envelope::parse(bytes.clone()) else { return parsed };
+        let Ok(envelope) = Envelope::parse(bytes.clone()) else {
+            parsed.indexed_id = claimed_id(bytes);
+            return parsed;
+        };
         parsed.indexed_id = Some(indexed_id(&envelope));
         let is_valid = *code == TxValidationCode::Valid;
         let kind = envelope.channel_header.r#type;
@@ -101,6 +104,14 @@ pub(crate) fn indexed_id(envelope: &Envelope) -> String {
     }
     let header = &envelope.signature_header;
     transaction::tx_id(&header.nonce, &header.creator)
+}
+
+/// The id a channel header names although the rest of the envelope is not readable: it is used up.
+fn claimed_id(bytes: &Bytes) -> Option<String> {
+    let envelope: common::Envelope = proto::decode(bytes.clone()).ok()?;
+    let payload: Payload = proto::decode(envelope.payload).ok()?;
+    let header: ChannelHeader = proto::decode(payload.header?.channel_header).ok()?;
+    Some(header.tx_id).filter(|id| !id.is_empty())
 }
 
 fn results(data: Bytes) -> Result<TxRwSet, TxValidationCode> {

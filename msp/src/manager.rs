@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lru::LruCache;
 use parking_lot::Mutex;
-use prost::Message;
 use proto::msp::SerializedIdentity;
 use rustls_pki_types::CertificateDer;
 
@@ -49,7 +48,9 @@ impl Manager {
         if let Some(identity) = self.identities.lock().get(serialized) {
             return Ok(identity.clone());
         }
-        let msp_id = SerializedIdentity::decode(serialized).map_err(|_| Error::Decode)?.mspid;
+        let identity = Bytes::copy_from_slice(serialized);
+        let identity: SerializedIdentity = proto::decode(identity).map_err(|_| Error::Decode)?;
+        let msp_id = identity.mspid;
         let msp = self.msps.get(&msp_id).ok_or(Error::UnknownMsp(msp_id))?;
         let identity = msp.deserialize(serialized)?;
         // Only what an authority signed is remembered, so strangers cannot flush the memory.

@@ -82,7 +82,9 @@ impl Msp {
     /// The identity behind encoded `SerializedIdentity` bytes. It belongs to this organization,
     /// but need not be valid.
     pub fn deserialize(self: &Arc<Self>, serialized: &[u8]) -> Result<Identity, Error> {
-        let identity = SerializedIdentity::decode(serialized).map_err(|_| Error::Decode)?;
+        let serialized = Bytes::copy_from_slice(serialized);
+        let identity: SerializedIdentity =
+            proto::decode(serialized.clone()).map_err(|_| Error::Decode)?;
         if identity.mspid != self.id {
             return Err(Error::WrongMsp { expected: self.id.clone(), actual: identity.mspid });
         }
@@ -91,7 +93,7 @@ impl Msp {
             return Err(Error::CertificateAuthority);
         }
         let resolved = self.resolve(certificate)?;
-        Ok(Identity::new(self.clone(), resolved, Bytes::copy_from_slice(serialized)))
+        Ok(Identity::new(self.clone(), resolved, serialized))
     }
 
     /// Finds the chain of a certificate and brings its signature into normal form.

@@ -1,7 +1,7 @@
 //! Principals: whom a policy may ask for, and who satisfies it.
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{Message, Name};
 use proto::common::msp_identity_anonymity::MspIdentityAnonymityType;
 use proto::common::msp_principal::Classification;
 use proto::common::msp_role::MspRoleType;
@@ -100,8 +100,8 @@ pub(crate) fn check(identity: &Identity, principal: &MspPrincipal) -> Result<(),
     Ok(())
 }
 
-fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, Error> {
-    M::decode(bytes).map_err(|_| Error::Principal)
+fn decode<M: Message + Name + Default>(bytes: Bytes) -> Result<M, Error> {
+    proto::decode(bytes).map_err(|_| Error::Principal)
 }
 
 fn check_role(identity: &Identity, asked: &MspRole) -> Result<(), Error> {

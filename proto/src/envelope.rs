@@ -3,11 +3,11 @@
 //! Whatever is hashed or signed is hashed and verified over the bytes received; nothing here is
 //! encoded again.
 
-use bytes::{Buf, Bytes};
-use prost::Message;
+use bytes::Bytes;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_varint, encoded_len_varint};
 
 use crate::common::{self, ChannelHeader, Header, Payload, SignatureHeader};
+use crate::decode::{decode, skip_value};
 
 /// Why an envelope cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,13 +46,13 @@ pub struct Envelope {
 impl Envelope {
     /// Peels encoded envelope bytes.
     pub fn parse(bytes: Bytes) -> Result<Self, Error> {
-        Self::peel(common::Envelope::decode(bytes).map_err(|_| Error::Decode("envelope"))?)
+        Self::peel(decode::<common::Envelope>(bytes).map_err(|_| Error::Decode("envelope"))?)
     }
 
     /// Peels a decoded envelope.
     pub fn peel(envelope: common::Envelope) -> Result<Self, Error> {
-        let payload = Payload::decode(envelope.payload.clone())
-            .map_err(|_| Error::Decode("envelope payload"))?;
+        let payload: Payload =
+            decode(envelope.payload.clone()).map_err(|_| Error::Decode("envelope payload"))?;
         let header = payload.header.ok_or(Error::Missing("payload header"))?;
         let (channel_header, signature_header) = peel_header(&header)?;
         Ok(Self {
@@ -69,89 +69,61 @@ impl Envelope {
 
 /// Decodes both halves of a header.
 pub fn peel_header(header: &Header) -> Result<(ChannelHeader, SignatureHeader), Error> {
-    let channel = ChannelHeader::decode(header.channel_header.clone())
-        .map_err(|_| Error::Decode("channel header"))?;
-    let signature = SignatureHeader::decode(header.signature_header.clone())
-        .map_err(|_| Error::Decode("signature header"))?;
+    let channel =
+        decode(header.channel_header.clone()).map_err(|_| Error::Decode("channel header"))?;
+    let signature =
+        decode(header.signature_header.clone()).map_err(|_| Error::Decode("signature header"))?;
     Ok((channel, signature))
 }
 
 /// Checks the rule peers apply to every envelope of a block: payload and signature are present
 /// and not empty, and encoding the decoded message again gives the same bytes. Unknown fields are
 /// kept by Fabric's encoder and written after the known ones, so they are allowed there, in the
-/// form in which they arrived.
-pub fn check_canonical(bytes: &Bytes) -> Result<(), Error> {
-    let mut rest = bytes.clone();
-    let mut known_before = 0;
+/// form in which they arrived. A known field of another wire type counts as unknown.
+pub fn check_canonical(bytes: &[u8]) -> Result<(), Error> {
+    let mut rest = bytes;
+    let mut known = [false; 2];
     let mut seen_unknown = false;
-    while rest.has_remaining() {
-        let (tag, wire_type) = read_key(&mut rest)?;
-        match tag {
-            1 | 2 => {
-                if seen_unknown {
-                    return Err(Error::NotCanonical("known field after an unknown one"));
-                }
-                if tag <= known_before {
-                    return Err(Error::NotCanonical("field repeated or out of order"));
-                }
-                known_before = tag;
-                read_bytes(&mut rest, wire_type)?;
-            }
-            _ => {
-                seen_unknown = true;
-                skip_unknown(tag, wire_type, &mut rest)?;
-            }
+    while !rest.is_empty() {
+        let key = rest;
+        let (tag, wire_type) = decode_key(&mut rest).map_err(|_| Error::Decode("envelope"))?;
+        let key_length = key.len() - rest.len();
+        let value = rest;
+        skip_value(tag, wire_type, &mut rest).ok_or(Error::Decode("envelope"))?;
+        if tag > 2 || wire_type != WireType::LengthDelimited {
+            seen_unknown = true;
+            continue;
         }
+        if seen_unknown {
+            return Err(Error::NotCanonical("known field after an unknown one"));
+        }
+        if known[1] || (tag == 1 && known[0]) {
+            return Err(Error::NotCanonical("field repeated or out of order"));
+        }
+        known[usize::from(tag == 2)] = true;
+        if key_length != 1 {
+            return Err(Error::NotCanonical("field key is not minimal"));
+        }
+        check_length(value)?;
     }
-    match known_before {
-        2 => has_payload(bytes),
-        1 => Err(Error::Missing("signature")),
-        _ => Err(Error::Missing("payload")),
+    match known {
+        [true, true] => Ok(()),
+        [true, false] => Err(Error::Missing("signature")),
+        [false, _] => Err(Error::Missing("payload")),
     }
 }
 
-fn has_payload(bytes: &Bytes) -> Result<(), Error> {
-    let envelope =
-        common::Envelope::decode(bytes.clone()).map_err(|_| Error::Decode("envelope"))?;
-    if envelope.payload.is_empty() {
-        return Err(Error::Missing("payload"));
-    }
-    Ok(())
-}
-
-fn read_key(rest: &mut Bytes) -> Result<(u32, WireType), Error> {
-    let before = rest.remaining();
-    let (tag, wire_type) = decode_key(rest).map_err(|_| Error::Decode("envelope"))?;
-    let key = u64::from((tag << 3) | wire_type as u32);
-    if tag <= 2 && before - rest.remaining() != encoded_len_varint(key) {
-        return Err(Error::NotCanonical("field key is not minimal"));
-    }
-    Ok((tag, wire_type))
-}
-
-fn read_bytes(rest: &mut Bytes, wire_type: WireType) -> Result<(), Error> {
-    if wire_type != WireType::LengthDelimited {
-        return Err(Error::Decode("envelope"));
-    }
-    let before = rest.remaining();
-    let length = decode_varint(rest).map_err(|_| Error::Decode("envelope"))?;
-    if before - rest.remaining() != encoded_len_varint(length) {
+/// The length in front of a field must be minimal, and not zero: empty fields are not written.
+fn check_length(value: &[u8]) -> Result<(), Error> {
+    let mut rest = value;
+    let length = decode_varint(&mut rest).map_err(|_| Error::Decode("envelope"))?;
+    if value.len() - rest.len() != encoded_len_varint(length) {
         return Err(Error::NotCanonical("length is not minimal"));
     }
     if length == 0 {
         return Err(Error::NotCanonical("empty field is written"));
     }
-    if length > rest.remaining() as u64 {
-        return Err(Error::Decode("envelope"));
-    }
-    rest.advance(length as usize);
     Ok(())
-}
-
-fn skip_unknown(tag: u32, wire_type: WireType, rest: &mut Bytes) -> Result<(), Error> {
-    let context = prost::encoding::DecodeContext::default();
-    prost::encoding::skip_field(wire_type, tag, rest, context)
-        .map_err(|_| Error::Decode("envelope"))
 }
 
 /// Encodes an envelope with `payload` and `signature`.
@@ -171,6 +143,7 @@ pub fn encode(payload: &[u8], signature: &[u8]) -> Bytes {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use prost::Message;
 
     #[track_caller]
     fn check(hex: &str, expected: Result<(), Error>) {
@@ -196,6 +169,21 @@ mod tests {
     fn unknown_fields_are_allowed_after_the_known_ones() {
         check("0a01aa1201bb1801", Ok(()));
         check("0a01aa18011201bb", Err(Error::NotCanonical("known field after an unknown one")));
+        // Known numbers with other wire types, groups, keys and lengths that are not minimal.
+        check("0a01aa1201bb0801", Ok(()));
+        check("0a01aa1201bb1501020304", Ok(()));
+        check("0a01aa1201bb1b08011c", Ok(()));
+        check("0a01aa1201bb9a8000810063", Ok(()));
+        check("08010a01aa1201bb", Err(Error::NotCanonical("known field after an unknown one")));
+        check("0a01aa1201bb1b", Err(Error::Decode("envelope")));
+        check("0a01aa1001", Err(Error::Missing("signature")));
+    }
+
+    #[test]
+    fn unknown_groups_are_nested_as_deep_as_in_fabric() {
+        let nested = |depth: usize| "1b".repeat(depth) + &"1c".repeat(depth);
+        check(&format!("0a01aa1201bb{}", nested(10_001)), Ok(()));
+        check(&format!("0a01aa1201bb{}", nested(10_002)), Err(Error::Decode("envelope")));
     }
 
     proptest! {
@@ -219,7 +207,7 @@ mod tests {
         ) {
             let bytes = Bytes::from(bytes);
             if check_canonical(&bytes).is_ok()
-                && let Ok(message) = common::Envelope::decode(bytes.clone())
+                && let Ok(message) = decode::<common::Envelope>(bytes.clone())
             {
                 prop_assert!(bytes.starts_with(&message.encode_to_vec()));
             }

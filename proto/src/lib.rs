@@ -29,8 +29,11 @@ pub use generated::*;
 pub use generated::protos as peer;
 
 pub mod block;
+mod decode;
 pub mod envelope;
 pub mod transaction;
+
+pub use decode::decode;
 
 use sha2::{Digest, Sha256};
 

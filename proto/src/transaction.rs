@@ -10,7 +10,7 @@ use crate::peer::{
     ChaincodeInvocationSpec, ChaincodeProposalPayload, Endorsement, Proposal,
     ProposalResponsePayload, SignedProposal, Transaction,
 };
-use crate::{sha256, sha256_all};
+use crate::{decode, sha256, sha256_all};
 
 pub use crate::peer::TxValidationCode;
 
@@ -132,18 +132,16 @@ pub struct Action {
 impl Action {
     /// Peels the data of an envelope of type `ENDORSER_TRANSACTION`; there must be one action.
     pub fn parse(data: Bytes) -> Result<Self, Error> {
-        let transaction = Transaction::decode(data).map_err(|_| Error::Decode("transaction"))?;
+        let transaction: Transaction = decode(data).map_err(|_| Error::Decode("transaction"))?;
         let [action] = transaction.actions.as_slice() else {
             return Err(Error::Missing("exactly one transaction action"));
         };
-        let header = SignatureHeader::decode(action.header.clone())
-            .map_err(|_| Error::Decode("action header"))?;
-        let payload = ChaincodeActionPayload::decode(action.payload.clone())
+        let header = decode(action.header.clone()).map_err(|_| Error::Decode("action header"))?;
+        let payload: ChaincodeActionPayload = decode(action.payload.clone())
             .map_err(|_| Error::Decode("chaincode action payload"))?;
         let endorsed = payload.action.ok_or(Error::Missing("chaincode endorsed action"))?;
-        let response_payload =
-            ProposalResponsePayload::decode(endorsed.proposal_response_payload.clone())
-                .map_err(|_| Error::Decode("proposal response payload"))?;
+        let response_payload = decode(endorsed.proposal_response_payload.clone())
+            .map_err(|_| Error::Decode("proposal response payload"))?;
         Ok(Self {
             header_bytes: action.header.clone(),
             header,
@@ -154,16 +152,19 @@ impl Action {
         })
     }
 
-    /// The hash the endorsers must have put into the response payload.
+    /// The hash the endorsers must have put into the response payload. The proposal payload counts
+    /// as it stands in the transaction: a creator who left transient data in it has made another
+    /// payload than the one that was endorsed.
     pub fn proposal_hash(&self, channel_header: &[u8]) -> Result<[u8; 32], Error> {
-        let payload = ChaincodeProposalPayload::decode(self.proposal_payload.clone())
-            .map_err(|_| Error::Decode("chaincode proposal payload"))?;
-        Ok(proposal_hash(channel_header, &self.header_bytes, &without_transient(&payload.input)))
+        if self.proposal_payload.is_empty() {
+            return Err(Error::Missing("chaincode proposal payload"));
+        }
+        Ok(proposal_hash(channel_header, &self.header_bytes, &self.proposal_payload))
     }
 
     /// What the chaincode did.
     pub fn chaincode_action(&self) -> Result<ChaincodeAction, Error> {
-        ChaincodeAction::decode(self.response_payload.extension.clone())
+        decode(self.response_payload.extension.clone())
             .map_err(|_| Error::Decode("chaincode action"))
     }
 }

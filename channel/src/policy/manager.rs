@@ -69,6 +69,9 @@ impl Manager {
             Ok(PolicyType::Signature) => {
                 let envelope = SignaturePolicyEnvelope::decode(policy.value.clone())
                     .map_err(|_| Error::Decode("signature policy"))?;
+                if envelope.version != 0 {
+                    return Err(Error::Version(envelope.version));
+                }
                 Policy::signature(&envelope, msps)
             }
             Ok(PolicyType::ImplicitMeta) => {

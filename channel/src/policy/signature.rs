@@ -29,11 +29,9 @@ enum Rule {
 
 impl SignaturePolicy {
     /// Compiles a policy. A count that is negative or beyond the number of rules is no error: the
-    /// rule is then always or never satisfied.
+    /// rule is then always or never satisfied. The version is looked at in channel configurations
+    /// only, as in Fabric.
     pub fn compile(envelope: &SignaturePolicyEnvelope) -> Result<Self, Error> {
-        if envelope.version != 0 {
-            return Err(Error::Version(envelope.version));
-        }
         let rule = envelope.rule.as_ref().ok_or(Error::EmptyRule)?;
         let rule = compile(rule, envelope.identities.len(), DEPTH_MAX)?;
         Ok(Self { rule, principals: envelope.identities.clone() })

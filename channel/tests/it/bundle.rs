@@ -223,6 +223,7 @@ fn hostile_trees_are_refused() {
         Some(Policy { r#type: 1, value: b"\xff".as_slice().into() }),
         Some(Policy { r#type: 3, value: b"\x10\x09".as_slice().into() }),
         Some(Policy { r#type: 2, value: b"".as_slice().into() }),
+        Some(Policy { r#type: 1, value: b"\x08\x01\x12\x02\x12\x00".as_slice().into() }),
     ] {
         let policy = ConfigPolicy { policy, ..Default::default() };
         check_bad(

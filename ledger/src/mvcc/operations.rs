@@ -52,12 +52,16 @@ impl Sum {
         self.flags = self.flags.wrapping_add(flag);
     }
 
-    fn is_metadata_only(&self) -> bool {
-        matches!(self.flags, PUT_METADATA | DELETE_METADATA)
+    fn is_delete(&self) -> bool {
+        self.flags & DELETE != 0
     }
 
-    fn has_value_and_metadata(&self) -> bool {
+    fn is_value_and_metadata(&self) -> bool {
         self.flags & PUT != 0 && self.flags & (PUT_METADATA | DELETE_METADATA) != 0
+    }
+
+    fn is_value_only(&self) -> bool {
+        self.flags & !PUT == 0
     }
 }
 
@@ -86,19 +90,18 @@ fn outcome(
     committed: &Committed,
     updates: &Updates,
 ) -> Option<(Option<Bytes>, Bytes)> {
-    if sum.flags & DELETE != 0 {
+    if sum.is_delete() {
         return Some((None, Bytes::new()));
     }
-    let latest = updates.latest(key, committed);
-    if sum.is_metadata_only() {
-        // A key that does not exist has no metadata either.
-        return latest.map(|(value, _)| (Some(value), sum.metadata));
-    }
-    if sum.has_value_and_metadata() {
+    if sum.is_value_and_metadata() {
         return Some((sum.value, sum.metadata));
     }
-    // A value alone keeps the metadata. Without a value the sum is one of several deletes.
-    let kept = latest.map(|(_, metadata)| metadata).unwrap_or_default();
-    let metadata = if sum.value.is_some() { kept } else { Bytes::new() };
-    Some((sum.value, metadata))
+    let latest = updates.latest(key, committed);
+    if sum.is_value_only() {
+        let kept = latest.map(|(_, metadata)| metadata).unwrap_or_default();
+        return Some((sum.value, kept));
+    }
+    // Everything else counts as a change of metadata, two deletes as well: the value stays, and a
+    // key that does not exist has no metadata either.
+    latest.map(|(value, _)| (Some(value), sum.metadata))
 }

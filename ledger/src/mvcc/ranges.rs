@@ -21,11 +21,10 @@ pub(super) fn holds(
     let start = StateKey::public(namespace, &query.start_key);
     let end = match query.end_key.as_str() {
         "" => StateKey::end_of(namespace),
-        // The last key of a query that was not read to its end was read itself.
-        last if !query.itr_exhausted => StateKey::public(namespace, last).successor(),
         end => StateKey::public(namespace, end),
     };
-    let found = Overlaid::new(view, updates, start, end);
+    let found =
+        Overlaid::new(view, updates, start, end).chain(last(namespace, query, view, updates));
     match &query.reads_info {
         None => is_listed(found, &[]),
         Some(ReadsInfo::RawReads(reads)) => is_listed(found, &reads.kv_reads),
@@ -34,6 +33,25 @@ pub(super) fn holds(
 }
 
 type Found = Result<(StateKey, Version), state::Error>;
+
+/// A query that was not read to its end was read up to its end key, which is looked for after all
+/// others wherever it stands: a forged set may name one before the start.
+fn last(
+    namespace: &str,
+    query: &RangeQueryInfo,
+    view: &Arc<dyn StateView>,
+    updates: &Updates,
+) -> Option<Found> {
+    if query.itr_exhausted {
+        return None;
+    }
+    let key = StateKey::public(namespace, &query.end_key);
+    let version = match updates.get(&key) {
+        Some(update) => Ok(update.value.is_some().then_some(update.version)),
+        None => view.get(&key).map(|entry| entry.map(|entry| entry.version)),
+    };
+    Some(version.transpose()?.map(|version| (key, version)))
+}
 
 fn is_listed(
     mut found: impl Iterator<Item = Found>,

@@ -7,7 +7,7 @@ pub(crate) mod build;
 pub(crate) mod merkle;
 
 use bytes::Bytes;
-use prost::{DecodeError, Message};
+use prost::DecodeError;
 use proto::kvrwset::{HashedRwSet, KvWrite, KvWriteHash, KvrwSet};
 use proto::rwset::{CollectionPvtReadWriteSet, NsReadWriteSet, TxPvtReadWriteSet, TxReadWriteSet};
 
@@ -43,7 +43,7 @@ pub struct CollectionRwSet {
 impl TxRwSet {
     /// Decodes a `TxReadWriteSet` and every set nested in it.
     pub fn decode(results: Bytes) -> Result<Self, DecodeError> {
-        let decoded = TxReadWriteSet::decode(results)?;
+        let decoded: TxReadWriteSet = proto::decode(results)?;
         let namespaces = decoded.ns_rwset.into_iter().map(NsRwSet::decode);
         Ok(Self { namespaces: namespaces.collect::<Result<_, _>>()? })
     }
@@ -59,14 +59,14 @@ impl NsRwSet {
     fn decode(set: NsReadWriteSet) -> Result<Self, DecodeError> {
         let collections = set.collection_hashed_rwset.into_iter().map(|collection| {
             Ok(CollectionRwSet {
-                hashed: HashedRwSet::decode(collection.hashed_rwset)?,
+                hashed: proto::decode(collection.hashed_rwset)?,
                 name: collection.collection_name,
                 private_hash: collection.pvt_rwset_hash,
             })
         });
         Ok(Self {
             collections: collections.collect::<Result<_, DecodeError>>()?,
-            public: KvrwSet::decode(set.rwset)?,
+            public: proto::decode(set.rwset)?,
             namespace: set.namespace,
         })
     }

@@ -6,7 +6,7 @@
 //! counts. Reads and writes follow Fabric's order of need: a value that stays is not written again.
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{Message, Name};
 use proto::lifecycle::state_data::Type;
 use proto::lifecycle::{StateData, StateMetadata};
 use proto::sha256;
@@ -88,7 +88,7 @@ fn encode(value: Type) -> Bytes {
 }
 
 fn decode(key: &str, value: Bytes) -> Result<Option<Type>, Error> {
-    let data = StateData::decode(value)
+    let data: StateData = proto::decode(value)
         .map_err(|_| Error::Corrupt(format!("could not unmarshal state for key {key}")))?;
     Ok(data.r#type)
 }
@@ -101,7 +101,7 @@ pub fn read_metadata(
 ) -> Result<Option<StateMetadata>, Error> {
     let key = metadata_key(namespace, name);
     let Some(value) = state.get(&key)? else { return Ok(None) };
-    StateMetadata::decode(value)
+    proto::decode(value)
         .map(Some)
         .map_err(|_| Error::Corrupt(format!("could not unmarshal metadata for namespace {key}")))
 }
@@ -135,7 +135,7 @@ pub fn read_text(
 }
 
 /// A field that is a message; the empty message if it is absent.
-pub fn read_message<M: Message + Default>(
+pub fn read_message<M: Message + Name + Default>(
     state: &mut dyn Read,
     namespace: &str,
     name: &str,
@@ -146,12 +146,12 @@ pub fn read_message<M: Message + Default>(
         Some(Type::Bytes(value)) => value,
         Some(_) => return Err(wrong_type(namespace, name, field)),
     };
-    M::decode(bytes).map_err(|_| wrong_type(namespace, name, field))
+    proto::decode(bytes).map_err(|_| wrong_type(namespace, name, field))
 }
 
 /// The number in an encoded field.
 pub fn parse_number(value: &Bytes) -> Option<i64> {
-    match StateData::decode(value.clone()).ok()?.r#type? {
+    match proto::decode::<StateData>(value.clone()).ok()?.r#type? {
         Type::Int64(number) => Some(number),
         _ => None,
     }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use prost::Message;
 use proto::kvrwset::{HashedRwSet, KvrwSet};
 use proto::peer::{
     ChaincodeAction, ChaincodeEvent, ChaincodeHeaderExtension, TxValidationCode as Code,
@@ -56,14 +55,15 @@ pub(super) struct HashedWrites {
 impl Effects {
     /// Reads the content of `action`; `extension` is that of the envelope's channel header.
     pub(super) fn parse(extension: Bytes, action: &Action) -> Result<Self, Code> {
-        let extension =
-            ChaincodeHeaderExtension::decode(extension).map_err(|_| Code::BadHeaderExtension)?;
+        let extension: ChaincodeHeaderExtension =
+            proto::decode(extension).map_err(|_| Code::BadHeaderExtension)?;
         if action.response_payload.extension.is_empty() {
             return Err(Code::BadResponsePayload);
         }
         let result = action.chaincode_action().map_err(|_| Code::BadResponsePayload)?;
-        let sets =
-            TxReadWriteSet::decode(result.results.clone()).map_err(|_| Code::BadRwset)?.ns_rwset;
+        let sets: TxReadWriteSet =
+            proto::decode(result.results.clone()).map_err(|_| Code::BadRwset)?;
+        let sets = sets.ns_rwset;
         let parsed: Vec<Writes> = sets.iter().map(Writes::parse).collect::<Result<_, _>>()?;
         let chaincode = chaincode_name(extension, &result)?;
         check_event(&result, &chaincode)?;
@@ -94,8 +94,8 @@ fn check_event(result: &ChaincodeAction, chaincode: &str) -> Result<(), Code> {
     if result.events.is_empty() {
         return Ok(());
     }
-    let event =
-        ChaincodeEvent::decode(result.events.clone()).map_err(|_| Code::InvalidOtherReason)?;
+    let event: ChaincodeEvent =
+        proto::decode(result.events.clone()).map_err(|_| Code::InvalidOtherReason)?;
     if event.chaincode_id == chaincode { Ok(()) } else { Err(Code::InvalidOtherReason) }
 }
 
@@ -125,14 +125,14 @@ fn by_namespace(
 
 impl Writes {
     fn parse(set: &NsReadWriteSet) -> Result<Self, Code> {
-        let public = KvrwSet::decode(set.rwset.clone()).map_err(|_| Code::BadRwset)?;
+        let public: KvrwSet = proto::decode(set.rwset.clone()).map_err(|_| Code::BadRwset)?;
         let metadata: BTreeSet<_> = public.metadata_writes.into_iter().map(|w| w.key).collect();
         let mut keys = metadata.clone();
         keys.extend(public.writes.into_iter().map(|write| write.key));
         let mut collections = BTreeMap::<_, HashedWrites>::new();
         for collection in &set.collection_hashed_rwset {
-            let hashed =
-                HashedRwSet::decode(collection.hashed_rwset.clone()).map_err(|_| Code::BadRwset)?;
+            let hashed: HashedRwSet =
+                proto::decode(collection.hashed_rwset.clone()).map_err(|_| Code::BadRwset)?;
             let writes = HashedWrites::new(hashed);
             if !writes.keys.is_empty() {
                 let all = collections.entry(collection.collection_name.clone()).or_default();

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use channel::{Bundle, Policy};
 use lru::LruCache;
 use parking_lot::Mutex;
-use prost::Message;
 use proto::common::{SignaturePolicy, SignaturePolicyEnvelope, signature_policy};
 
 /// Compiled policies kept per configuration.
@@ -62,7 +61,7 @@ impl Policies {
     /// Fabric stops the channel; here nobody satisfies it, so that the channel lives on.
     pub(super) fn key(&self, bytes: &Bytes) -> Option<Policy> {
         self.compile(Form::Signature, bytes, |bytes| {
-            self.signature(&SignaturePolicyEnvelope::decode(bytes).ok()?)
+            self.signature(&proto::decode::<SignaturePolicyEnvelope>(bytes).ok()?)
         })
     }
 

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use channel::Bundle;
-use prost::Message;
 use proto::common::{Envelope as Raw, HeaderType, Payload};
 use proto::envelope::{Envelope, Error, peel_header};
 use proto::peer::TxValidationCode as Code;
@@ -43,8 +42,8 @@ pub(super) fn check(bytes: &Bytes, bundle: &Bundle) -> Outcome {
 }
 
 fn peel(bytes: &Bytes) -> Result<Envelope, Code> {
-    let raw = Raw::decode(bytes.clone()).map_err(|_| Code::InvalidOtherReason)?;
-    let payload = Payload::decode(raw.payload.clone()).map_err(|_| Code::BadPayload)?;
+    let raw: Raw = proto::decode(bytes.clone()).map_err(|_| Code::InvalidOtherReason)?;
+    let payload: Payload = proto::decode(raw.payload.clone()).map_err(|_| Code::BadPayload)?;
     let header = payload.header.ok_or(Code::BadCommonHeader)?;
     let (channel_header, signature_header) =
         peel_header(&header).map_err(|_| Code::BadCommonHeader)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use channel::genesis::{Organization, Profile};
 use msp::SigningIdentity;
-use msp::authority::{Authority, Subject, Template, Usage};
+use msp::authority::{Authority, Revoked, Subject, Template, Usage};
 use msp::keys::PrivateKey;
 use prost::Message;
 use proto::common::Block;
@@ -43,6 +43,37 @@ impl Org {
         let template = template(name, Usage::Identity, vec![role.to_owned()]);
         let certificate = self.authority.issue(key.public(), &template).unwrap();
         (SigningIdentity::new(&self.msp_id, certificate, key).unwrap(), pem)
+    }
+
+    /// A new identity with this key.
+    pub fn identity_of(&self, key: PrivateKey, name: &str, role: &str) -> SigningIdentity {
+        let template = template(name, Usage::Identity, vec![role.into()]);
+        let certificate = self.authority.issue(key.public(), &template).unwrap();
+        SigningIdentity::new(&self.msp_id, certificate, key).unwrap()
+    }
+
+    /// A new identity whose certificate ends at this second.
+    pub fn identity_until(&self, name: &str, role: &str, not_after: i64) -> SigningIdentity {
+        let key = PrivateKey::generate().unwrap();
+        let template = Template { not_after, ..template(name, Usage::Identity, vec![role.into()]) };
+        let certificate = self.authority.issue(key.public(), &template).unwrap();
+        SigningIdentity::new(&self.msp_id, certificate, key).unwrap()
+    }
+
+    /// A list that revokes these identities, as PEM.
+    pub fn revocation_list(&self, identities: &[&SigningIdentity]) -> String {
+        let revoked = identities.iter().map(|identity| Revoked {
+            serial: identity.certificate().serial().to_vec(),
+            time: VALID.0,
+            reason: 0,
+        });
+        let revoked: Vec<_> = revoked.collect();
+        self.authority.revocation_list(&revoked, 1, VALID.0, VALID.1).unwrap()
+    }
+
+    /// The authority's certificate, as PEM.
+    pub fn root(&self) -> String {
+        self.authority.certificate().to_pem()
     }
 
     /// A TLS certificate and its key, as PEM.

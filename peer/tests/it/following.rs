@@ -35,21 +35,22 @@ use crate::transactions::{Draft, definition, writes};
 const CHANNEL: &str = "care";
 const COLLECTION: &str = "_implicit_org_Org1MSP";
 
-struct World {
-    org: Org,
-    orderer: Orderer,
-    chain: Arc<Chain>,
-    endorsers: [SigningIdentity; 2],
-    client: SigningIdentity,
+/// A peer that follows an orderer.
+pub struct World {
+    pub org: Org,
+    pub orderer: Orderer,
+    pub chain: Arc<Chain>,
+    pub endorsers: [SigningIdentity; 2],
+    pub client: SigningIdentity,
     /// A client of the other organization.
-    outsider: SigningIdentity,
-    node: Node,
-    tasks: Tasks,
+    pub outsider: SigningIdentity,
+    pub node: Node,
+    pub tasks: Tasks,
 }
 
 impl World {
     /// A peer that has joined and has chaincode `cc`.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let tasks = Tasks::new();
         let orderer = Orderer::start(&tasks).await;
         let [org, other] = ["Org1MSP", "Org2MSP"].map(Org::new);
@@ -69,17 +70,19 @@ impl World {
         world
     }
 
-    fn channel(&self) -> Arc<Channel> {
+    /// The channel at the peer.
+    pub fn channel(&self) -> Arc<Channel> {
         self.node.handle.channels.get(CHANNEL).unwrap()
     }
 
-    async fn until_height(&self, height: u64) {
+    /// Waits until the peer has committed so many blocks.
+    pub async fn until_height(&self, height: u64) {
         let channel = self.channel();
         until("height", || channel.height() >= height).await;
     }
 
     /// A good transaction that writes a key and sets an event.
-    fn draft(&self, key: &str) -> Draft<'_> {
+    pub fn draft(&self, key: &str) -> Draft<'_> {
         let mut draft = Draft::new(CHANNEL, "cc", &self.client);
         draft.namespaces = vec![writes("cc", &[(key, b"value")])];
         let event = ChaincodeEvent {
@@ -94,7 +97,7 @@ impl World {
     }
 
     /// The answers of a peer's Deliver method to a client, from block 0 to the newest.
-    async fn deliver(&self, method: &str, caller: &SigningIdentity) -> Vec<Type> {
+    pub async fn deliver(&self, method: &str, caller: &SigningIdentity) -> Vec<Type> {
         let roots = certificates_from_pem(self.org.tls_root().as_bytes()).unwrap();
         let address = self.node.handle.address.to_string();
         let dial = Dial {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests fail by panicking")]
 
+mod codes;
 mod consortium;
 mod crash;
 mod discovery;
@@ -15,6 +16,6 @@ mod peers;
 mod proposals;
 mod recording;
 mod replay;
+mod signatures;
 mod system;
 mod transactions;
-mod verdicts;

@@ -1,6 +1,7 @@
 //! An orderer that signs whatever blocks a test makes, and delivers them over TLS.
 
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
@@ -27,6 +28,8 @@ use crate::consortium::Org;
 /// The chain of one channel.
 pub struct Chain {
     blocks: RwLock<Vec<Block>>,
+    /// How often the newest block was asked for.
+    asked: AtomicU64,
     heights: watch::Sender<u64>,
     bundle: Arc<Bundle>,
     signer: SigningIdentity,
@@ -41,6 +44,17 @@ impl Chain {
     /// Adds a block with a configuration, right or wrong.
     pub fn order_config(&self, envelope: Bytes) -> u64 {
         self.add(vec![envelope], true)
+    }
+
+    /// Puts another block in the place of the newest.
+    pub fn replace_last(&self, envelopes: Vec<Bytes>) -> u64 {
+        self.blocks.write().unwrap().pop();
+        self.add(envelopes, false)
+    }
+
+    /// How often the newest block was asked for.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn add(&self, envelopes: Vec<Bytes>, config: bool) -> u64 {
@@ -74,6 +88,9 @@ impl Channel for Chain {
 
     fn block(&self, number: u64) -> Result<Block, Box<dyn StdError + Send + Sync>> {
         let blocks = self.blocks.read().unwrap();
+        if number + 1 == blocks.len() as u64 {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(blocks.get(usize::try_from(number)?).ok_or("no such block")?.clone())
     }
 
@@ -129,6 +146,7 @@ impl Orderer {
         let chain = Arc::new(Chain {
             bundle: Arc::new(Bundle::from_block(&genesis).unwrap()),
             blocks: RwLock::new(vec![genesis]),
+            asked: AtomicU64::new(0),
             heights: watch::Sender::new(1),
             signer: self.org.identity("orderer0", "orderer"),
         });

@@ -65,6 +65,7 @@ pub fn config(org: &Org, dir: &Path) -> Config {
     config.gossip.reconnect_interval = Duration::from_millis(100);
     config.gossip.message_bytes_max = 64 << 10;
     config.orderers.backoff_max = Duration::from_millis(200);
+    config.orderers.distrust = Duration::from_millis(100);
     config
 }
 

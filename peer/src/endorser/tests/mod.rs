@@ -3,4 +3,5 @@
 
 mod contract;
 mod peer;
+mod queries;
 mod replay;

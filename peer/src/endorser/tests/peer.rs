@@ -12,7 +12,7 @@ use node::metrics::Registry as Metrics;
 use node::tasks::Tasks;
 use proto::common::Block;
 
-use super::contract::Native;
+use super::contract::Recorded;
 use crate::channels::{Channel, Channels};
 use crate::endorser::{self, Config, Dependencies, Endorser};
 use crate::lifecycle::{self, Lifecycle, Packages};
@@ -20,6 +20,7 @@ use crate::system::{Access, Registry, SystemChaincode};
 
 /// The recorded channels are used by these two.
 pub(super) const ORG1: &str = "Org1MSP";
+pub(super) const ORG2: &str = "Org2MSP";
 
 pub(super) struct Peer {
     pub(super) endorser: Endorser,
@@ -29,18 +30,18 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// A peer of Org1 that has joined the channel of `genesis`.
-    pub(super) fn join(genesis: &Block) -> Self {
+    /// A peer of an organization that has joined the channel of `genesis`.
+    pub(super) fn join(genesis: &Block, msp_id: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ledgers = Ledgers::open(directory.path().join("ledgers"), Default::default()).unwrap();
         let channels = Arc::new(Channels::open(ledgers, 8, 8).unwrap());
         let channel = channels.join(genesis).unwrap();
         let bundle = channel.bundle();
-        let local = bundle.msps().msp(ORG1).unwrap().definition().clone();
+        let local = bundle.msps().msp(msp_id).unwrap().definition().clone();
         let local = Msp::new(&local, MspVersion::V1_4_3).unwrap();
-        let access = Access::new(ORG1, Arc::new(Manager::new(vec![local]).unwrap()));
+        let access = Access::new(msp_id, Arc::new(Manager::new(vec![local]).unwrap()));
         let packages = packages(&directory.path().join("packages"));
-        let lifecycle = Arc::new(Lifecycle::new(ORG1, channels.clone(), packages));
+        let lifecycle = Arc::new(Lifecycle::new(msp_id, channels.clone(), packages));
         let system: Arc<dyn SystemChaincode> =
             Arc::new(lifecycle::Chaincode::new(lifecycle.clone()));
         let dependencies = Dependencies {
@@ -48,7 +49,7 @@ impl Peer {
             lifecycle: lifecycle.clone(),
             system: Registry::new([system]),
             access,
-            signer: Arc::new(signer()),
+            signer: Arc::new(signer(msp_id)),
             tasks: Tasks::new(),
             metrics: endorser::Metrics::new(&Metrics::new()),
         };
@@ -58,11 +59,11 @@ impl Peer {
 }
 
 fn packages(directory: &Path) -> Packages {
-    Packages::open(directory, Arc::new(Native), Default::default()).unwrap()
+    Packages::open(directory, Arc::new(Recorded), Default::default()).unwrap()
 }
 
 /// Some identity: what it signs is not compared.
-fn signer() -> SigningIdentity {
+fn signer(msp_id: &str) -> SigningIdentity {
     let subject = |name: &str| Subject { common_name: name.into(), ..Default::default() };
     let authority = Authority::generate(&subject("ca"), 0, 4_000_000_000).unwrap();
     let key = PrivateKey::generate().unwrap();
@@ -75,7 +76,7 @@ fn signer() -> SigningIdentity {
         not_after: 4_000_000_000,
     };
     let certificate = authority.issue(key.public(), &template).unwrap();
-    SigningIdentity::new(ORG1, certificate, key).unwrap()
+    SigningIdentity::new(msp_id, certificate, key).unwrap()
 }
 
 /// A file of the recorded ledgers, which are kept beside the ledger's own tests.

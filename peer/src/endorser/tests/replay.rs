@@ -28,14 +28,11 @@ fn replay(name: &str) -> usize {
         let bytes = recorded(&format!("{name}/blocks/block_{number:06}.pb"))?;
         Some(proto::block::parse(bytes).unwrap())
     };
-    let peer = Peer::join(&block(0).unwrap());
+    let peer = Peer::join(&block(0).unwrap(), ORG1);
     let mut compared = 0;
     for number in 1.. {
         let Some(block) = block(number) else { break };
-        let codes: Vec<TxValidationCode> = proto::block::transactions_filter(&block)
-            .iter()
-            .map(|code| TxValidationCode::try_from(i32::from(*code)).unwrap())
-            .collect();
+        let codes = codes(&block);
         let mut private = PrivateWriteSets::default();
         for (index, envelope) in proto::block::envelopes(&block).iter().enumerate() {
             let envelope = Envelope::parse(envelope.clone()).unwrap();
@@ -61,7 +58,26 @@ fn clear_writes(ledger: &str, block: u32, index: usize) -> Option<TxPvtReadWrite
     Some(TxPvtReadWriteSet::decode(of_org(1).or_else(|| of_org(2))?).unwrap())
 }
 
-fn commit(peer: &Peer, block: Block, codes: Vec<TxValidationCode>, private: PrivateWriteSets) {
+/// The recorded codes.
+pub(super) fn codes(block: &Block) -> Vec<TxValidationCode> {
+    let codes = proto::block::transactions_filter(block);
+    codes.iter().map(|code| TxValidationCode::try_from(i32::from(*code)).unwrap()).collect()
+}
+
+/// The arguments of a transaction.
+pub(super) fn arguments(action: &Action) -> Vec<Bytes> {
+    let payload = ChaincodeProposalPayload::decode(action.proposal_payload.clone());
+    let spec = payload.and_then(|payload| ChaincodeInvocationSpec::decode(payload.input));
+    let input = spec.ok().and_then(|spec| spec.chaincode_spec?.input);
+    input.map(|input| input.args).unwrap_or_default()
+}
+
+pub(super) fn commit(
+    peer: &Peer,
+    block: Block,
+    codes: Vec<TxValidationCode>,
+    private: PrivateWriteSets,
+) {
     let expected = proto::block::commit_hash(&block);
     let committed = peer.channel.ledger().commit(block, codes, private).unwrap();
     assert_eq!(proto::block::commit_hash(&committed.block), expected);
@@ -178,10 +194,14 @@ fn values(clear: &TxPvtReadWriteSet) -> BTreeMap<String, Bytes> {
 }
 
 /// Whatever package an approval names is taken to be on this peer.
-fn pretend_installed(peer: &Peer, args: &[Bytes]) {
+pub(super) fn pretend_installed(peer: &Peer, args: &[Bytes]) {
     use proto::lifecycle::chaincode_source::Type;
+    let [function, approval, ..] = args else { return };
+    if !function.starts_with(b"Approve") {
+        return;
+    }
     let approval =
-        proto::lifecycle::ApproveChaincodeDefinitionForMyOrgArgs::decode(args[1].clone());
+        proto::lifecycle::ApproveChaincodeDefinitionForMyOrgArgs::decode(approval.clone());
     let source = approval.ok().and_then(|approval| approval.source?.r#type);
     if let Some(Type::LocalPackage(local)) = source {
         peer.lifecycle.packages().pretend(&local.package_id);
