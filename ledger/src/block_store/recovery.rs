@@ -9,6 +9,7 @@ use proto::common::Block;
 use super::index::{Entry, Index};
 use super::{Config, Error, transactions};
 use crate::Snapshot;
+use crate::database::Database;
 use crate::segments::{self, Location, Log};
 
 /// A chain as it was found on disk.
@@ -26,6 +27,14 @@ const BATCH_BLOCKS_MAX: usize = 64;
 /// Opens the chain in `dir`. The last segment is always checked, and all segments with blocks
 /// that are not in the index. A chain with a `base` begins behind it.
 pub(crate) fn open(dir: &Path, base: Option<&Snapshot>, config: &Config) -> Result<Opened, Error> {
+    match try_open(dir, base, config) {
+        // The second attempt begins without the index.
+        Err(_) if Database::is_damaged(&dir.join("index")) => try_open(dir, base, config),
+        opened => opened,
+    }
+}
+
+fn try_open(dir: &Path, base: Option<&Snapshot>, config: &Config) -> Result<Opened, Error> {
     let index = Index::open(&dir.join("index"), config.index_cache_bytes)?;
     let dir = dir.join("segments");
     let first = base.map_or(0, Snapshot::next_block);

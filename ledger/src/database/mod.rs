@@ -153,6 +153,8 @@ fn is_damage(error: &sled::Error) -> bool {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match error {
         sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => true,
+        // sled takes a damaged configuration for one of another version.
+        sled::Error::Unsupported(_) => true,
         sled::Error::Io(error) => matches!(error.kind(), InvalidData | UnexpectedEof),
         _ => false,
     }

@@ -35,7 +35,7 @@ impl Database {
             source: source.into(),
         };
         remove_if_there(&removed(dir)).map_err(failed)?;
-        if dir.join(DAMAGED).exists() {
+        if Self::is_damaged(dir) {
             tracing::warn!(dir = %dir.display(), "the database was found damaged and is rebuilt");
             discard(dir).map_err(failed)?;
         }
@@ -47,6 +47,11 @@ impl Database {
             }
             opened => opened,
         }
+    }
+
+    /// Whether the database in `dir` was found damaged and is begun again by opening it.
+    pub(crate) fn is_damaged(dir: &Path) -> bool {
+        dir.join(DAMAGED).exists()
     }
 
     fn try_open(

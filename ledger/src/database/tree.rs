@@ -88,7 +88,8 @@ impl Tree {
         self.inner.shared.call(action, call)
     }
 
-    fn damaged(&self, reason: &str) -> DatabaseError {
+    /// Takes note that what is stored cannot be right: it is rebuilt at the next start.
+    pub(crate) fn damaged(&self, reason: &str) -> DatabaseError {
         self.inner.shared.damaged(format!("tree {}: {reason}", self.inner.spec.name))
     }
 

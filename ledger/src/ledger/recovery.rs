@@ -20,7 +20,19 @@ use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
 use crate::{Config, Error, Snapshot, TransientStore, mvcc, snapshot, state};
 
+/// Opens a ledger. Damage that shows only while blocks are replayed leads to a second attempt,
+/// which begins without what is damaged.
 pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
+    match try_open(dir, channel_id, config.clone()) {
+        Err(error) if Database::is_damaged(&dir.join("index")) => {
+            tracing::warn!(channel = channel_id, %error, "the ledger is opened again");
+            try_open(dir, channel_id, config)
+        }
+        opened => opened,
+    }
+}
+
+fn try_open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
     let base = match dir.join(snapshot::BASE) {
         base if base.exists() => Some(Arc::new(Snapshot::open(base, &config.snapshots)?)),
         _ => None,
@@ -69,6 +81,8 @@ impl Ledger {
         let history = self.next_for_history(height)?;
         let mut turn = self.turn.lock();
         let first = state.min(history);
+        // What was about to be overwritten is not looked for by a block that is replayed.
+        turn.done = private_data::run_jobs(&self.view()?, &self.private, || self.state.flush())?;
         if first < height {
             tracing::info!(channel = self.channel_id, first, height, "replay blocks");
         }

@@ -8,12 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use prost::Message;
-use proto::kvrwset::KvrwSet;
 
 use super::matching::written;
 use super::record::{Id, without};
-use super::{Error, Missing, PrivateStore};
+use super::{Missing, PrivateStore};
 use crate::mvcc::Updates;
 use crate::state::{Scan, StateBatch, StateKey};
 use crate::transaction::Parsed;
@@ -145,7 +143,7 @@ fn expire_keys(
             batch.updates.insert(hashed.clone(), None);
         }
         let Some((namespace, collection)) = hashed.namespace().split_once("$$h") else { continue };
-        if let Some(key) = clear_key(store, namespace, collection, &hashed.key())? {
+        if let Some(key) = store.clear_key(namespace, collection, &hashed.key())? {
             let clear = view.private(namespace, collection, &key)?;
             if clear.is_some_and(|clear| clear.version <= scheduled.version) {
                 let clear = StateKey::private(namespace, collection, &key);
@@ -163,24 +161,6 @@ fn expire_sets(view: &View, batch: &mut StateBatch) -> Result<(), state::Error> 
         batch.updates.insert(job(&[], &id), Some(note(scheduled.version)));
     }
     Ok(())
-}
-
-/// The clear form of a hashed key, if some write set here has it.
-fn clear_key(
-    store: &PrivateStore,
-    namespace: &str,
-    collection: &str,
-    key_hash: &[u8],
-) -> Result<Option<String>, Error> {
-    for id in store.with_key(namespace, collection, key_hash)? {
-        let set = store.get(&id)?.unwrap_or_default();
-        let set = KvrwSet::decode(set).map_err(|_| Error::Decode(id.block))?;
-        let mut keys = set.writes.into_iter().map(|write| write.key);
-        if let Some(key) = keys.find(|key| proto::sha256(key.as_bytes()) == key_hash) {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
 }
 
 /// Removes the clear values of purged keys, now from the state and by a job from the log.
@@ -201,7 +181,7 @@ fn purge(
                 batch.updates.insert(purged, Some(note(version)));
                 let hashed = StateKey::hashed(namespace, name, &write.key_hash);
                 let is_gone = updates.get(&hashed).is_some_and(|update| update.value.is_none());
-                if let Some(key) = clear_key(store, namespace, name, &write.key_hash)?
+                if let Some(key) = store.clear_key(namespace, name, &write.key_hash)?
                     && is_gone
                 {
                     batch.updates.insert(StateKey::private(namespace, name, &key), None);

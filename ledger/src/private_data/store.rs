@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message;
+use proto::kvrwset::KvrwSet;
 
 use super::record::{Id, Stored, key_hashes, without};
 use super::{Config, Error, Missing};
@@ -39,8 +40,15 @@ impl PrivateStore {
         let data = Log::open::<Error>(dir, bytes_max, from, kind, &mut |block, at, payload| {
             let mut batch = Batch::default();
             let stored = Stored::decode(payload).map_err(|_| Error::Decode(block))?;
-            let before = location(&index, &stored.id(block))?;
-            replaced.extend(before.filter(|before| *before < at && !stored.missing));
+            let id = stored.id(block);
+            let before = location(&index, &id)?.filter(|it| *it < at && !stored.missing);
+            if let Some(before) = before {
+                // A crash came before the record that this one replaces was overwritten.
+                let old = segments::read_wipeable(dir, block, before)?;
+                let old = old.and_then(|old| Stored::decode(old).ok()).unwrap_or_default();
+                key_hashes(&old.rwset).iter().for_each(|it| batch.remove(key_entry(&id, it)));
+                replaced.push(before);
+            }
             add(&mut batch, block, &stored, at);
             Ok(index.apply_batch(batch)?)
         })?;
@@ -203,6 +211,30 @@ impl PrivateStore {
         Ok(found)
     }
 
+    /// The clear form of a hashed key, if some write set here has it.
+    pub(crate) fn clear_key(
+        &self,
+        namespace: &str,
+        collection: &str,
+        key_hash: &[u8],
+    ) -> Result<Option<String>, Error> {
+        for id in self.with_key(namespace, collection, key_hash)? {
+            if location(&self.index, &id)?.is_none() {
+                continue;
+            }
+            let set = self.get(&id)?.unwrap_or_default();
+            let set = KvrwSet::decode(set).map_err(|_| Error::Decode(id.block))?;
+            let mut keys = set.writes.into_iter().map(|write| write.key);
+            // Before anything is overwritten, index and state are flushed. So if the key is gone
+            // already, they have lost what was on disk.
+            return match keys.find(|key| proto::sha256(key.as_bytes()) == key_hash) {
+                Some(key) => Ok(Some(key)),
+                None => Err(self.index.damaged("it is older than the private data").into()),
+            };
+        }
+        Ok(None)
+    }
+
     /// Removes write sets, and overwrites their bytes. What is gone already stays gone.
     pub(crate) fn erase(&self, ids: &[Id]) -> Result<(), Error> {
         let mut batch = Batch::default();
@@ -222,11 +254,12 @@ impl PrivateStore {
 
     /// Removes one key from a write set: a new one takes its place, and the old bytes are overwritten.
     pub(crate) fn trim(&self, id: &Id, key_hash: &[u8]) -> Result<(), Error> {
-        let Some(rwset) = self.get(id)? else { return Ok(()) };
-        let trimmed = without(&rwset, |hash| Ok::<_, Error>(hash == key_hash))?;
-        // After a crash the new one may be there already.
-        if trimmed != rwset {
-            self.append_records(&[(id.block, Stored::of(id, Some(trimmed)))])?;
+        if let Some(rwset) = self.get(id)? {
+            let trimmed = without(&rwset, |hash| Ok::<_, Error>(hash == key_hash))?;
+            // After a crash the new one may be there already.
+            if trimmed != rwset {
+                self.append_records(&[(id.block, Stored::of(id, Some(trimmed)))])?;
+            }
         }
         self.index.remove(key_entry(id, key_hash))?;
         Ok(())

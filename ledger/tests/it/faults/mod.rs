@@ -5,6 +5,7 @@
 //! binary starts itself again (`process`).
 
 mod answers;
+mod flips;
 mod kills;
 mod process;
 mod script;
