@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
 use proto::block;
 use proto::common::application_policy::Type;
 use proto::common::{ApplicationPolicy, Block, Config, ConfigEnvelope, ConfigGroup, HeaderType};
@@ -271,7 +270,7 @@ pub fn config_envelope(block: &Block) -> Result<(String, ConfigEnvelope), Error>
     if envelope.channel_header.r#type != HeaderType::Config as i32 {
         return Err(Error::NotConfig("its envelope is not of type CONFIG"));
     }
-    let config = ConfigEnvelope::decode(envelope.data)
+    let config = proto::decode(envelope.data)
         .map_err(|_| Error::NotConfig("its config envelope does not decode"))?;
     Ok((envelope.channel_header.channel_id, config))
 }

@@ -1,7 +1,6 @@
 //! A signed message, ready for a policy.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use prost::Message;
 use proto::common::{ConfigUpdateEnvelope, SignatureHeader};
 use proto::envelope::Envelope;
 
@@ -31,7 +30,7 @@ impl SignedData {
         envelope: &ConfigUpdateEnvelope,
     ) -> Result<Vec<Self>, prost::DecodeError> {
         let signed = |signature: &proto::common::ConfigSignature| {
-            let header = SignatureHeader::decode(signature.signature_header.clone())?;
+            let header: SignatureHeader = proto::decode(signature.signature_header.clone())?;
             let size = signature.signature_header.len() + envelope.config_update.len();
             let mut data = BytesMut::with_capacity(size);
             data.put_slice(&signature.signature_header);

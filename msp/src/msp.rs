@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
 use proto::msp::{FabricMspConfig, MspConfig, SerializedIdentity};
 use rustls_pki_types::CertificateDer;
 
@@ -59,8 +58,7 @@ impl Msp {
         if config.r#type != TYPE_X509 {
             return Err(SetupError::Type(config.r#type));
         }
-        let config =
-            FabricMspConfig::decode(config.config.clone()).map_err(|_| SetupError::Decode)?;
+        let config = proto::decode(config.config.clone()).map_err(|_| SetupError::Decode)?;
         Self::new(&config, version)
     }
 

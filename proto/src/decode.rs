@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn unknown_groups_may_be_nested() {
-        let nested = |depth: usize| [vec![0xa3, 1].repeat(depth), vec![0xa4, 1].repeat(depth)];
+        let nested = |depth: usize| [[0xa3, 1].repeat(depth), [0xa4, 1].repeat(depth)];
         check(&nested(101).concat(), &header());
         check(&nested(GROUPS_MAX + 1).concat(), &header());
         let deeper = nested(GROUPS_MAX + 2).concat();

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
 use proto::common::{self, OrdererAddresses, Orderers};
 use proto::etcdraft;
 use proto::orderer::{self as wire, BatchTimeout, ChannelRestrictions, ConsensusType};
@@ -78,7 +77,7 @@ impl Orderer {
         let mapping: Orderers = group.get(key::ORDERERS)?;
         let _: wire::KafkaBrokers = group.get(key::KAFKA_BROKERS)?;
         let raft = (consensus.r#type == ETCDRAFT)
-            .then(|| etcdraft::ConfigMetadata::decode(consensus.metadata.clone()).ok())
+            .then(|| proto::decode::<etcdraft::ConfigMetadata>(consensus.metadata.clone()).ok())
             .flatten();
         Ok(Self {
             capabilities: Capabilities::read(Section::Orderer, group)?,

@@ -1,6 +1,6 @@
 //! Reading the values of a group.
 
-use prost::Message;
+use prost::{Message, Name};
 use proto::common::ConfigGroup;
 
 use super::Error;
@@ -32,15 +32,15 @@ impl<'a> Group<'a> {
     }
 
     /// The value of a key, decoded; `None` if it is absent.
-    pub(crate) fn find<M: Message + Default>(self, key: &str) -> Result<Option<M>, Error> {
+    pub(crate) fn find<M: Message + Name + Default>(self, key: &str) -> Result<Option<M>, Error> {
         let Some(value) = self.group.values.get(key) else { return Ok(None) };
-        let decoded = M::decode(value.value.clone())
+        let decoded = proto::decode(value.value.clone())
             .map_err(|_| Error::Decode { group: self.path.to_owned(), key: key.to_owned() })?;
         Ok(Some(decoded))
     }
 
     /// The value of a key, decoded; the empty message if it is absent.
-    pub(crate) fn get<M: Message + Default>(self, key: &str) -> Result<M, Error> {
+    pub(crate) fn get<M: Message + Name + Default>(self, key: &str) -> Result<M, Error> {
         Ok(self.find(key)?.unwrap_or_default())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use msp::Identity;
-use prost::Message;
 use proto::common::implicit_meta_policy::Rule;
 use proto::common::{ImplicitMetaPolicy, SignaturePolicyEnvelope};
 
@@ -25,8 +25,8 @@ impl ImplicitMeta {
         bytes: &[u8],
         find: impl Fn(&str) -> Vec<Option<Policy>>,
     ) -> Result<Self, Error> {
-        let policy =
-            ImplicitMetaPolicy::decode(bytes).map_err(|_| Error::Decode("implicit meta policy"))?;
+        let policy: ImplicitMetaPolicy = proto::decode(Bytes::copy_from_slice(bytes))
+            .map_err(|_| Error::Decode("implicit meta policy"))?;
         let rule = Rule::try_from(policy.rule).map_err(|_| Error::UnknownRule(policy.rule))?;
         let sub_policies = find(&policy.sub_policy);
         let required = match (rule, sub_policies.len()) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use prost::Message;
 use proto::common::policy::PolicyType;
 use proto::common::{self, ConfigGroup, SignaturePolicyEnvelope};
 
@@ -67,7 +66,7 @@ impl Manager {
         let policy = policy.ok_or(Error::EmptyRule)?;
         match PolicyType::try_from(policy.r#type) {
             Ok(PolicyType::Signature) => {
-                let envelope = SignaturePolicyEnvelope::decode(policy.value.clone())
+                let envelope: SignaturePolicyEnvelope = proto::decode(policy.value.clone())
                     .map_err(|_| Error::Decode("signature policy"))?;
                 if envelope.version != 0 {
                     return Err(Error::Version(envelope.version));

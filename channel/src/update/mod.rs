@@ -11,7 +11,6 @@ mod compute;
 mod envelope;
 pub mod tree;
 
-use prost::Message;
 use proto::common::{self, Config, ConfigEnvelope, ConfigUpdate, ConfigUpdateEnvelope, HeaderType};
 use proto::envelope::Envelope;
 
@@ -170,10 +169,10 @@ fn update_of(current: &Bundle, update: &common::Envelope) -> Result<ConfigUpdate
         let channel = current.channel_id().to_owned();
         return Err(Error::Channel { update: header.channel_id, channel });
     }
-    ConfigUpdateEnvelope::decode(envelope.data).map_err(|_| Error::Decode("config update envelope"))
+    proto::decode(envelope.data).map_err(|_| Error::Decode("config update envelope"))
 }
 
 /// The update an envelope carries, decoded.
 pub fn decode(envelope: &ConfigUpdateEnvelope) -> Result<ConfigUpdate, Error> {
-    ConfigUpdate::decode(envelope.config_update.clone()).map_err(|_| Error::Decode("config update"))
+    proto::decode(envelope.config_update.clone()).map_err(|_| Error::Decode("config update"))
 }

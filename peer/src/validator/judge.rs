@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use channel::Bundle;
-use prost::Message;
 use proto::common::ConfigEnvelope;
 use proto::peer::TxValidationCode as Code;
 use rayon::prelude::*;
@@ -55,7 +54,8 @@ fn apply_config(prepared: &Prepared) -> Result<Option<Arc<Bundle>>, Halt> {
 }
 
 fn next_bundle(current: &Bundle, bytes: &Bytes) -> Result<Bundle, String> {
-    let envelope = ConfigEnvelope::decode(bytes.clone()).map_err(|error| error.to_string())?;
+    let envelope: ConfigEnvelope =
+        proto::decode(bytes.clone()).map_err(|error| error.to_string())?;
     let next = channel::update::validate(current, &envelope).map_err(|error| error.to_string())?;
     check_capabilities(&next)?;
     Ok(next)

@@ -211,6 +211,18 @@ fn hashes_that_were_read_must_not_have_changed() {
     assert_eq!(held(world, "shared", "k"), Some((hash("x"), (block, 4))));
 }
 
+/// Blocks wait for no private data, and what is missing makes nobody invalid.
+#[test]
+fn private_data_may_be_missing() {
+    let world = &mut world();
+    let mut set = in_collection("shared", &write("k", "v"));
+    set.collection_hashed_rwset[0].pvt_rwset_hash = hash("what nobody has");
+    check(world, Valid, &[0, 1], set);
+    assert_eq!(held(world, "shared", "k").map(|found| found.0), Some(hash("v")));
+    let missing = world.channel.ledger().missing_private_data(10).unwrap();
+    assert_eq!(missing.len(), 1);
+}
+
 /// What a hashed write says about its value decides, whatever it says about itself.
 #[test]
 fn deletions_of_hashes() {

@@ -100,6 +100,21 @@ fn keys_of_a_kind_the_channel_does_not_know_yet() {
     world.expect(Valid, envelope);
 }
 
+/// What Fabric's decoder ignores in a value is ignored here, too: one organization's admin can put
+/// such a value into the configuration.
+#[test]
+fn values_are_decoded_as_in_fabric() {
+    let world = &mut World::new();
+    world.reconfigure(|root| {
+        let application = root.groups.get_mut("Application").unwrap();
+        let org = application.groups.get_mut("Org1MSP").unwrap();
+        let msp = org.values.get_mut("MSP").unwrap();
+        msp.value = [&msp.value[..], b"\x0a\x01x\x10\x01"].concat().into();
+    });
+    let envelope = world.draft().envelope();
+    world.expect(Valid, envelope);
+}
+
 #[test]
 fn a_configuration_is_in_the_state_and_not_in_the_commit_hash() {
     let world = &mut World::new();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use msp::SigningIdentity;
 use prost::Message;
 use proto::msp::SerializedIdentity;
-use proto::peer::TxValidationCode::*;
+use proto::peer::TxValidationCode::{self, *};
 
 use super::world::{CHANNEL, World};
 use crate::consortium::Org;
@@ -78,10 +78,6 @@ fn a_revoked_creator_is_not_valid() {
 fn creators_that_are_no_identities() {
     let world = &mut World::new();
     let certificate = world.client.certificate_pem();
-    let serialized = |mspid: &str, id: &str| -> Bytes {
-        let id_bytes = Bytes::copy_from_slice(id.as_bytes());
-        SerializedIdentity { mspid: mspid.into(), id_bytes }.encode_to_vec().into()
-    };
     for creator in [
         Bytes::from_static(b"\xff"),
         Bytes::from_static(b"\x0a\x01\xff"),
@@ -93,13 +89,73 @@ fn creators_that_are_no_identities() {
         serialized("Org1MSP", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
         serialized("Org1MSP", &world.orgs[0].root()),
     ] {
-        world.check(BadCreatorSignature, |draft| {
-            let nonce = draft.nonce.clone();
-            draft.tx_id = Some(proto::transaction::tx_id(&nonce, &creator));
-            let header = proto::common::SignatureHeader { creator, nonce };
-            draft.headers[1] = Some(header.encode_to_vec().into());
-        });
+        as_creator(world, BadCreatorSignature, creator);
     }
+}
+
+/// The envelope's signature header with this creator, whose id the transaction gets.
+#[track_caller]
+fn as_creator(world: &mut World, expected: TxValidationCode, creator: Bytes) {
+    world.check(expected, |draft| {
+        let nonce = draft.nonce.clone();
+        draft.tx_id = Some(proto::transaction::tx_id(&nonce, &creator));
+        let header = proto::common::SignatureHeader { creator, nonce };
+        draft.headers[1] = Some(header.encode_to_vec().into());
+    });
+}
+
+fn serialized(mspid: &str, id: &str) -> Bytes {
+    let id_bytes = Bytes::copy_from_slice(id.as_bytes());
+    SerializedIdentity { mspid: mspid.into(), id_bytes }.encode_to_vec().into()
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::prelude::BASE64_STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// One certificate can be written down in several ways. Fabric takes the first PEM block in a text,
+/// whatever its label, and DER in its one form only.
+#[test]
+fn a_certificate_in_other_forms() {
+    let world = &mut World::new();
+    let der = world.client.certificate_der().to_vec();
+    let right = world.client.certificate_pem();
+    let text = right.trim_end();
+    let other = world.orgs[1].identity("user1", "client").certificate_pem();
+    for good in [
+        right.clone(),
+        text.to_owned(),
+        text.replace('\n', "\r\n"),
+        format!("some text before\n{right}"),
+        format!("{right}some text behind"),
+        format!("{right}{other}"),
+        pem("ANYTHING", &der),
+    ] {
+        eprintln!("{good}");
+        as_creator(world, Valid, serialized("Org1MSP", &good));
+    }
+    let longer = [&der[..], &[0]].concat();
+    assert_eq!(der[..2], [0x30, 0x82]);
+    let long_length = [&[0x30, 0x83, 0], &der[2..]].concat();
+    let endless = [&[0x30, 0x80], &der[4..], &[0, 0]].concat();
+    for bad in [
+        format!("{other}{right}"),
+        pem("CERTIFICATE", &longer),
+        pem("CERTIFICATE", &long_length),
+        pem("CERTIFICATE", &endless),
+        pem("CERTIFICATE", &der[..der.len() - 1]),
+        text.replace("-----END", "----END"),
+    ] {
+        eprintln!("{bad}");
+        as_creator(world, BadCreatorSignature, serialized("Org1MSP", &bad));
+    }
+    // A serialized identity may have more fields than Fabric knows.
+    let more = [&serialized("Org1MSP", &right)[..], b"\x18\x01\x08\x01"].concat();
+    as_creator(world, Valid, more.into());
 }
 
 #[test]
@@ -124,6 +180,14 @@ fn signatures_of_the_envelope() {
     let signature = world.client.sign(&payload).unwrap();
     let longer = [&signature[..], b"more"].concat();
     world.expect(Valid, proto::envelope::encode(&payload, &longer));
+    // Nor what more stands in it; but it must be DER.
+    let inside = |more: &[u8]| {
+        let body = [&signature[2..], more].concat();
+        [&[0x30, u8::try_from(body.len()).unwrap()][..], &body].concat()
+    };
+    world.expect(DuplicateTxid, proto::envelope::encode(&payload, &inside(b"\x02\x01\x01")));
+    let long_length = [&[0x30, 0x81, signature[1]], &signature[2..]].concat();
+    world.expect(BadCreatorSignature, proto::envelope::encode(&payload, &long_length));
 }
 
 #[test]

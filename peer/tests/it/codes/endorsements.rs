@@ -61,12 +61,15 @@ fn the_role_must_be_right() {
     check(world, REFUSED, |r, [one, _]| vec![endorse(r, one), endorse(r, &orderer)]);
 }
 
+/// Makes an endorsement that does not count.
+type Bad<'a> = Box<dyn Fn(&Bytes, &SigningIdentity) -> Endorsement + 'a>;
+
 #[test]
 fn what_is_no_endorsement_is_skipped() {
     let world = &mut World::new();
     let foreign = Org::new("Org3MSP").identity("peer0", "peer");
     let impostor = Org::new("Org2MSP").identity("peer0", "peer");
-    let skipped: [(&str, Box<dyn Fn(&Bytes, &SigningIdentity) -> Endorsement>); 9] = [
+    let skipped: [(&str, Bad<'_>); 9] = [
         ("empty", Box::new(|_, _| Endorsement::default())),
         ("foreign", Box::new(|r, _| endorse(r, &foreign))),
         ("impostor", Box::new(|r, _| endorse(r, &impostor))),
@@ -96,7 +99,7 @@ fn what_is_no_endorsement_is_skipped() {
         ),
     ];
     for (name, bad) in &skipped {
-        println!("{name}");
+        eprintln!("{name}");
         check(world, REFUSED, |r, [one, two]| vec![endorse(r, one), bad(r, two)]);
         // It does not stand in the way of a good one, not even of the same identity.
         check(world, Valid, |r, [one, two]| vec![bad(r, two), endorse(r, one), endorse(r, two)]);
@@ -162,7 +165,7 @@ fn sufficing(world: &mut World, chaincode: &str, policy: Vec<u8>, expected: [boo
         let mut draft = world.draft_of(chaincode);
         draft.endorsers = endorsers.iter().map(|index| &world.peers[*index]).collect();
         let envelope = draft.envelope();
-        println!("{chaincode} {endorsers:?}");
+        eprintln!("{chaincode} {endorsers:?}");
         world.expect(if suffices { Valid } else { REFUSED }, envelope);
     }
 }

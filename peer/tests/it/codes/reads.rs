@@ -122,7 +122,7 @@ fn phantoms(world: &mut World, count: usize) {
         ("l", b"w", Valid),
     ];
     for (key, value, expected) in changes {
-        println!("{key}");
+        eprintln!("{key}");
         // In the block.
         let read = range(world, "m", "n");
         let block = vec![world.with(writes("cc", &[(key, value)])), envelope(world, read)];
@@ -177,7 +177,7 @@ type Tamper = fn(&mut KvrwSet);
 
 fn tampered(world: &mut World, cases: &[(&str, Tamper)]) {
     for (name, tamper) in cases {
-        println!("{name}");
+        eprintln!("{name}");
         let mut set = range(world, "m", "n");
         tamper(&mut set);
         check(world, PhantomReadConflict, set);
