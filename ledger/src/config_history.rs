@@ -13,6 +13,8 @@ use crate::{Version, Versioned, View, state};
 
 /// Namespace of the chaincode definitions.
 const LIFECYCLE: &str = "_lifecycle";
+/// Kind of these entries among the ledger's own.
+pub(crate) const KIND: u8 = b'c';
 
 /// Collections of a chaincode as committed by a block.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +46,7 @@ fn decode(field: &Bytes) -> Option<(Bytes, CollectionConfigPackage)> {
 
 fn entry_key(chaincode: &str, block: u64) -> StateKey {
     let age = (u64::MAX - block).to_be_bytes();
-    StateKey::internal(b'c', &[chaincode.as_bytes(), b"\0", &age])
+    StateKey::internal(KIND, &[chaincode.as_bytes(), b"\0", &age])
 }
 
 /// How a definition stands in the state.
@@ -73,7 +75,7 @@ pub(crate) fn below(
     height: u64,
 ) -> Result<Option<CollectionConfigAt>, state::Error> {
     let Some(newest) = height.checked_sub(1) else { return Ok(None) };
-    let end = StateKey::internal(b'c', &[chaincode.as_bytes(), b"\x01"]);
+    let end = StateKey::internal(KIND, &[chaincode.as_bytes(), b"\x01"]);
     let mut found = Scan::new(view.state().clone(), entry_key(chaincode, newest), end);
     let Some((_, entry)) = found.next().transpose()? else { return Ok(None) };
     let collections =
@@ -85,7 +87,7 @@ pub(crate) fn below(
 pub(crate) fn all(
     view: &View,
 ) -> impl Iterator<Item = Result<(String, u64, Bytes), state::Error>> + use<> {
-    let (start, end) = (StateKey::internal(b'c', &[]), StateKey::internal(b'd', &[]));
+    let (start, end) = (StateKey::internal(KIND, &[]), StateKey::internal(b'd', &[]));
     Scan::new(view.state().clone(), start, end).map(|entry| {
         let (key, entry) = entry?;
         let name = key.as_bytes().get(2..).unwrap_or_default();

@@ -54,6 +54,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A folder that should be a ledger is none.
+    #[error("{} is not the folder of a channel's ledger", .0.display())]
+    NotALedger(PathBuf),
     /// Not a channel id.
     #[error("{0:?} is not a channel id")]
     ChannelId(String),

@@ -3,7 +3,7 @@
 //! The index holds positions only; values are read back from the blocks.
 
 use bytes::Bytes;
-use prost::encoding::encode_varint;
+use prost::encoding::{decode_varint, encode_varint};
 use proto::block;
 use proto::common::Block;
 use proto::envelope::Envelope;
@@ -42,7 +42,7 @@ pub struct Modification {
 /// Key of the savepoint. The key of an entry begins with the length of the state key.
 const SAVEPOINT: &[u8] = b"";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct History {
     tree: Tree,
 }
@@ -78,6 +78,19 @@ impl History {
 
     pub(crate) fn clear(&self) -> Result<(), DatabaseError> {
         self.tree.clear()
+    }
+
+    /// All entries in the order of the index: the bytes of that order, the key, the position.
+    pub(crate) fn entries(
+        &self,
+    ) -> impl Iterator<Item = Result<(Vec<u8>, StateKey, Position), Error>> + use<> {
+        let damaged = || Error::DamagedIndex("history");
+        let keys = self.tree.iter().keys();
+        keys.filter(|key| !matches!(key, Ok(key) if key.is_empty())).map(move |key| {
+            let key = key.map_err(|_| damaged())?;
+            let (state_key, at) = split(&key).ok_or_else(damaged)?;
+            Ok((key.to_vec(), state_key, at))
+        })
     }
 
     /// Positions of the writes of a key, newest first, older than `before`.
@@ -134,6 +147,14 @@ fn prefix(namespace: &str, key: &str) -> Vec<u8> {
 fn push(key: &mut Vec<u8>, position: Position) {
     key.extend_from_slice(&position.block.to_be_bytes());
     key.extend_from_slice(&position.tx.to_be_bytes());
+}
+
+/// The state key and the position in a key of the index.
+fn split(key: &[u8]) -> Option<(StateKey, Position)> {
+    let mut rest = key;
+    let length = usize::try_from(decode_varint(&mut rest).ok()?).ok()?;
+    let (state_key, at) = rest.split_at_checked(length)?;
+    Some((StateKey::from_bytes(state_key), position(at)?))
 }
 
 fn position(bytes: &[u8]) -> Option<Position> {

@@ -1,9 +1,10 @@
 //! Live progress on standard error: spinners on a terminal, plain lines elsewhere.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use console::style;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 /// Reports the steps of a longer command; several may run at a time.
 #[derive(Clone, Debug)]
@@ -37,6 +38,50 @@ impl Progress {
         }
         let (live, quiet) = (self.live.clone(), self.quiet);
         Step { title, bar, live, quiet, started: Instant::now(), finished: false }
+    }
+}
+
+impl Progress {
+    /// A bar over blocks, on a terminal only; without an end if nobody knows how many there are.
+    pub(crate) fn blocks(&self, title: impl Into<String>, total: Option<u64>) -> Bar {
+        let Some(live) = &self.live else { return Bar(None) };
+        let bar = live.add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
+        let form = match total {
+            Some(_) => {
+                "  {spinner:.cyan} {prefix}  {bar:30.cyan/dim} {human_pos} of {human_len} blocks, \
+                 {rate}, {eta} left"
+            }
+            None => "  {spinner:.cyan} {prefix}  {human_pos} blocks, {rate}, {elapsed:.dim}",
+        };
+        let form = ProgressStyle::with_template(form);
+        let form = form.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(form.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0} blocks/s", state.per_sec());
+        }));
+        bar.set_prefix(title.into());
+        bar.enable_steady_tick(Duration::from_millis(90));
+        Bar(Some(bar))
+    }
+}
+
+/// A bar; dropped, it disappears.
+#[derive(Debug)]
+pub(crate) struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    /// How much is done.
+    pub(crate) fn set(&self, done: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod private_data;
 mod start;
 pub mod system;
 pub mod validator;
+pub mod verify;
 
 pub use config::Config;
 pub use start::{Error, Handle, start, start_with};

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use sled::IVec;
 
 use super::Error;
-use crate::Snapshot;
 use crate::database::{self, Batch, Database, Tree};
 use crate::segments::Location;
+use crate::{DatabaseError, Snapshot};
 
 const NUMBER: u8 = b'n';
 const HASH: u8 = b'h';
@@ -39,7 +39,7 @@ pub(crate) enum Place {
 /// Transaction ids of a snapshot that enter the index in one batch.
 const BATCH_IDS_MAX: usize = 4096;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Index {
     db: Tree,
     dir: PathBuf,
@@ -49,6 +49,12 @@ impl Index {
     /// Opens or creates the index; a damaged one is replaced by an empty one.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, Error> {
         let db = Database::open(dir, cache_bytes, &[database::BLOCKS])?;
+        Ok(Self { db: db.tree(&database::BLOCKS)?, dir: dir.to_owned() })
+    }
+
+    /// Opens an index as it is, damaged or not.
+    pub(crate) fn examine(dir: &Path, cache_bytes: u64) -> Result<Self, DatabaseError> {
+        let db = Database::examine(dir, cache_bytes, &[database::BLOCKS])?;
         Ok(Self { db: db.tree(&database::BLOCKS)?, dir: dir.to_owned() })
     }
 
@@ -102,6 +108,16 @@ impl Index {
                 }
             });
             id.transpose()
+        })
+    }
+
+    /// All transaction ids and where they are, ascending by id.
+    pub(crate) fn transactions(&self) -> impl Iterator<Item = Result<(String, Place), Error>> + '_ {
+        self.db.scan_prefix([TRANSACTION]).map(|entry| {
+            let (key, value) = entry?;
+            let id = key.get(1..).and_then(|id| std::str::from_utf8(id).ok());
+            let place = place(&value).ok_or_else(|| self.damaged())?;
+            Ok((id.ok_or_else(|| self.damaged())?.to_owned(), place))
         })
     }
 

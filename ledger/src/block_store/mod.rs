@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use index::{Index, Place};
 pub use store::BlockStore;
 pub use transactions::indexed_tx_id;
 

@@ -280,6 +280,11 @@ impl BlockStore {
         self.index.tx_ids_through(last)
     }
 
+    /// The index itself.
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
     /// Writes the index to disk. Blocks are there already.
     pub fn flush(&self) -> Result<(), Error> {
         self.index.flush()

@@ -54,6 +54,20 @@ impl Database {
         dir.join(DAMAGED).exists()
     }
 
+    /// Opens a database as it is, for one who wants to know: damage is an error, also damage that
+    /// was noticed before.
+    pub(crate) fn examine(
+        dir: &Path,
+        cache_bytes: u64,
+        specs: &'static [Spec],
+    ) -> Result<Self, DatabaseError> {
+        if Self::is_damaged(dir) {
+            let reason = "it was found damaged before".to_owned();
+            return Err(DatabaseError::Damaged { dir: dir.to_owned(), reason });
+        }
+        Self::try_open(dir, cache_bytes, specs)
+    }
+
     fn try_open(
         dir: &Path,
         cache_bytes: u64,

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::block_store::BlockStore;
 use crate::history::History;
+use crate::offline::Derived;
 use crate::private_data::PrivateStore;
 use crate::snapshot::Exports;
 use crate::state::{StateDb, StateKey};
@@ -187,6 +188,11 @@ impl Ledger {
         height: u64,
     ) -> Result<Option<CollectionConfigAt>, Error> {
         Ok(config_history::below(&self.view()?, chaincode, height)?)
+    }
+
+    /// What is derived from the blocks, to be compared with another ledger of the channel.
+    pub fn derived(&self) -> Derived {
+        Derived::new(self.state.clone(), self.history.clone(), self.blocks.index().clone())
     }
 
     /// Private write sets of endorsed transactions.

@@ -19,10 +19,10 @@ use crate::{Version, Versioned, View, config_history, state};
 
 /// Kinds of the ledger's own entries in the state: keys to expire, write sets to expire, jobs, and
 /// when a key was purged last.
-const EXPIRING_KEY: u8 = b'e';
+pub(crate) const EXPIRING_KEY: u8 = b'e';
 const EXPIRING_SET: u8 = b'x';
 const JOB: u8 = b'y';
-const PURGED: u8 = b'p';
+pub(crate) const PURGED: u8 = b'p';
 
 /// Adds to a block's batch what expires in it, what it purges, and what it schedules.
 pub(crate) fn record_ends(

@@ -19,8 +19,11 @@ use proto::rwset::TxPvtReadWriteSet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use clear::{late, record_clear};
-pub(crate) use ending::{expiring_key, expiring_set, kept, record_ends, run_jobs};
+pub(crate) use ending::{
+    EXPIRING_KEY, PURGED, expiring_key, expiring_set, kept, record_ends, run_jobs,
+};
 pub(crate) use matching::{Matched, matching};
+pub(crate) use record::Stored;
 pub(crate) use store::PrivateStore;
 
 /// How private data is held.

@@ -10,11 +10,14 @@ mod kind;
 mod log;
 mod record;
 mod scan;
+mod walk;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use kind::{BLOCKS, Kind, PRIVATE};
 pub(crate) use log::{Log, read, read_wipeable, wipe};
+pub use walk::Torn;
+pub(crate) use walk::{Walk, Walked};
 
 /// Why a log cannot be opened, read or extended.
 #[derive(Debug, thiserror::Error)]

@@ -93,7 +93,7 @@ fn corrupt(file: PathBuf, offset: usize, reason: &'static str) -> Error {
 /// Whether the damage at `offset` can come from one interrupted append. If a later append stands
 /// behind it, the damaged record was acknowledged. Pages of one append reach the disk in any
 /// order, so only a sound record that is the first of its append proves that.
-fn is_torn(bytes: &Bytes, offset: usize) -> bool {
+pub(super) fn is_torn(bytes: &Bytes, offset: usize) -> bool {
     let mut at = offset + 1;
     while at + HEADER <= bytes.len() {
         match record::at(bytes, at) {

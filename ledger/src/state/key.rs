@@ -28,7 +28,7 @@ impl StateKey {
     }
 
     /// A key, text or hash, of a composed namespace, which has no NUL.
-    pub(crate) fn composed(namespace: &str, key: &[u8]) -> Self {
+    pub fn composed(namespace: &str, key: &[u8]) -> Self {
         Self::join(&[namespace.as_bytes(), b"\0", key])
     }
 

@@ -19,3 +19,4 @@ mod replay;
 mod signatures;
 mod system;
 mod transactions;
+mod verify;

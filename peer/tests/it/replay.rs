@@ -1,6 +1,7 @@
 //! Recorded ledgers, replayed from their first block: every validation code, every commit hash and
 //! the final state must be those of Fabric.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use ledger::{Ledgers, TransientEntry, Versioned, View};
@@ -42,9 +43,32 @@ fn private_of_the_second_org() {
 }
 
 fn check(name: &str, org: &str, msp_id: &str) {
-    let recording = Recording::open(name);
     let dir = tempfile::tempdir().unwrap();
-    let ledgers = Ledgers::open(dir.path(), ledger::Config::default()).unwrap();
+    let channel = replayed(dir.path(), name, org, msp_id);
+    let recording = Recording::open(name);
+    let mut expected = recording.state(org);
+    if !recording.has_private(org) {
+        expected.retain(|(namespace, _)| !namespace.contains("$$p"));
+    }
+    compare_state(&channel.ledger().view().unwrap(), &expected);
+}
+
+/// The channel of a recording, replayed in the folder of ledgers `dir`; every block must come out
+/// as it was recorded.
+pub fn replayed(dir: &Path, name: &str, org: &str, msp_id: &str) -> Arc<Channel> {
+    replayed_until(dir, name, org, msp_id, usize::MAX)
+}
+
+/// The first blocks of a recording, replayed.
+pub fn replayed_until(
+    dir: &Path,
+    name: &str,
+    org: &str,
+    msp_id: &str,
+    blocks_max: usize,
+) -> Arc<Channel> {
+    let recording = Recording::open(name);
+    let ledgers = Ledgers::open(dir, config()).unwrap();
     let channels = Channels::open(ledgers, 10, 10).unwrap();
     let (genesis, blocks) = recording.blocks.split_first().unwrap();
     let channel = channels.join(&stripped(genesis)).unwrap();
@@ -52,7 +76,7 @@ fn check(name: &str, org: &str, msp_id: &str) {
     let member = Member::new(msp_id, an_endorser_of(&recording, msp_id));
     let metrics = Metrics::new(&Registry::new());
     let mut pipeline = Pipeline::new(channel.clone(), member, metrics);
-    for recorded in blocks {
+    for recorded in blocks.iter().take(blocks_max) {
         prepare_private(&recording, org, &channel, recorded);
         let block = stripped(recorded);
         let prepared = Prepared::new(&block, channel.bundle());
@@ -64,11 +88,15 @@ fn check(name: &str, org: &str, msp_id: &str) {
         assert_eq!(committed.commit_hash, hash, "{name}, block {number}");
         assert_eq!(&committed.block, recorded, "{name}, block {number}");
     }
-    let mut expected = recording.state(org);
-    if !recording.has_private(org) {
-        expected.retain(|(namespace, _)| !namespace.contains("$$p"));
-    }
-    compare_state(&channel.ledger().view().unwrap(), &expected);
+    channel
+}
+
+/// Small files, so that there are several.
+fn config() -> ledger::Config {
+    let mut config = ledger::Config::default();
+    config.blocks.segment_bytes_max = 100_000;
+    config.private_data.segment_bytes_max = 4_000;
+    config
 }
 
 /// The block as the orderer sent it: without what the peer added.

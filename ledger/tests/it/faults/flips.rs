@@ -182,8 +182,7 @@ fn flip_in_processes(seeds: std::ops::Range<u64>, together: u64) {
         let to = seeds.end.min(from + together);
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("seeds"), format!("{from} {to}")).unwrap();
-        let ended =
-            process::run("faults::flips::flips_from_the_seeds_it_is_given", "", dir.path());
+        let ended = process::run("faults::flips::flips_from_the_seeds_it_is_given", "", dir.path());
         println!("{}", ended.text.lines().filter(|it| it.starts_with('{')).collect::<String>());
         assert!(!ended.is_killed(), "{}", ended.text);
         from = to;

@@ -1,6 +1,7 @@
 //! `gauze ledger`: look into ledgers.
 
 mod read;
+mod verify;
 
 use clap::Subcommand;
 
@@ -23,6 +24,9 @@ pub(crate) enum Command {
     /// Show a transaction: who, what, endorsers, verdict, changes.
     #[command(after_help = "Examples:\n  gauze ledger tx care 5f3c…")]
     Tx(read::Tx),
+    /// Verify the ledger of a peer of Gauze or Fabric from its files.
+    #[command(long_about = verify::ABOUT, after_help = verify::EXAMPLES)]
+    Verify(verify::Flags),
 }
 
 pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
@@ -31,5 +35,6 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
         Command::Height(flags) => read::height(&context()?, &flags).await,
         Command::Block(flags) => read::block(&context()?, &flags).await,
         Command::Tx(flags) => read::transaction(&context()?, &flags).await,
+        Command::Verify(flags) => verify::run(flags, globals).await,
     }
 }
