@@ -79,6 +79,44 @@ pub enum Error {
     /// History is switched off in the configuration.
     #[error("the history of keys is not kept on this peer")]
     NoHistory,
+    /// The chain cannot be cut back that far.
+    #[error("cannot go back to block {to}: this ledger begins with block {first}")]
+    BelowBase {
+        /// The newest block to be kept.
+        to: u64,
+        /// The oldest block there is.
+        first: u64,
+    },
+    /// The chain cannot be cut back to a block it does not have.
+    #[error("cannot go back to block {to}: this ledger has {height} blocks")]
+    NotThere {
+        /// The newest block to be kept.
+        to: u64,
+        /// Height of the chain.
+        height: u64,
+    },
+    /// The chain does not reach the height asked about.
+    #[error("height {asked} is above the ledger, which has {height} blocks")]
+    AboveHeight {
+        /// The height asked about.
+        asked: u64,
+        /// Height of the chain.
+        height: u64,
+    },
+    /// What is asked about is older than the snapshot the ledger began from.
+    #[error("what was at height {asked} is not known here: this ledger begins with block {first}")]
+    BeforeBase {
+        /// The height asked about.
+        asked: u64,
+        /// The oldest block there is.
+        first: u64,
+    },
+    /// There is no ledger of the channel.
+    #[error("there is no ledger of channel {0}")]
+    Unknown(String),
+    /// The ledger must be closed for this.
+    #[error("the ledger of channel {0} is in use")]
+    InUse(String),
     /// An earlier commit failed half-way; what is in memory may not be what is on disk.
     #[error("channel {0} refuses commits after an earlier failure; restart the node")]
     Failed(String),

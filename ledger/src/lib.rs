@@ -13,6 +13,7 @@
 
 mod segments;
 
+mod admin;
 pub mod block_store;
 mod channel_id;
 mod commit_hash;
@@ -26,6 +27,7 @@ mod ledger;
 mod manager;
 pub mod mvcc;
 pub mod offline;
+mod past;
 pub mod private_data;
 pub mod rwset;
 pub mod simulator;
@@ -36,6 +38,7 @@ mod transient;
 mod version;
 mod view;
 
+pub use admin::OnProgress;
 pub use block_store::BlockStore;
 pub use config::Config;
 pub use config_history::CollectionConfigAt;
@@ -44,6 +47,7 @@ pub use error::{Error, remedy};
 pub use history::{Modification, Position};
 pub use ledger::{Committed, Ledger};
 pub use manager::Ledgers;
+pub use past::{Change, Filter};
 pub use private_data::{Missing, PrivateWriteSets};
 pub use segments::{Error as SegmentsError, Torn};
 pub use simulator::{Simulation, Simulator};

@@ -39,6 +39,8 @@ pub struct Config {
     pub gossip: crate::gossip::Config,
     /// Serving blocks and events.
     pub deliver: deliver::server::Config,
+    /// Administration of channels, and questions about the past of keys.
+    pub admin: crate::admin::Config,
     /// Metrics, health and version over HTTP.
     pub operations: node::operations::Config,
     /// Logs.
@@ -83,6 +85,7 @@ impl Default for Config {
             gateway: crate::gateway::Config::default(),
             gossip: crate::gossip::Config::default(),
             deliver: deliver::server::Config::default(),
+            admin: crate::admin::Config::default(),
             operations: node::operations::Config::default(),
             telemetry: node::telemetry::Config::default(),
         }

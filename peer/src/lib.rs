@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod causes;
 pub mod channels;
 pub mod committer;

@@ -42,6 +42,11 @@ pub trait Channel: Send + Sync + 'static {
         0
     }
 
+    /// Sees the channel being closed: then its streams end, and nothing holds it any more.
+    fn closing(&self) -> Option<watch::Receiver<bool>> {
+        None
+    }
+
     /// Whether the ordering service works; `None` where that is not known or does not matter.
     fn ordering(&self) -> Option<watch::Receiver<bool>> {
         None
@@ -55,6 +60,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// The channel of a name, if it is served here.
     fn channel(&self, id: &str) -> Option<Arc<Self::Channel>>;
+
+    /// Whether a channel that is not served now will be again.
+    fn is_closed(&self, id: &str) -> bool {
+        let _ = id;
+        false
+    }
 }
 
 /// Bounds of serving.

@@ -85,7 +85,12 @@ async fn answer<S: Source, M: Method<S::Channel>>(
         Ended::Status(Status::BadRequest)
     })?;
     let channel_id = &envelope.channel_header.channel_id;
-    let channel = shared.source.channel(channel_id).ok_or(Ended::Status(Status::NotFound))?;
+    let channel = shared.source.channel(channel_id).ok_or_else(|| {
+        Ended::Status(match shared.source.is_closed(channel_id) {
+            true => Status::ServiceUnavailable,
+            false => Status::NotFound,
+        })
+    })?;
     let seek = request::seek(&envelope).map_err(|_| Ended::Status(Status::BadRequest))?;
     let ordering = match seek.error_response() {
         SeekErrorResponse::BestEffort => None,
@@ -107,7 +112,21 @@ async fn answer<S: Source, M: Method<S::Channel>>(
     })?;
     tracing::debug!(channel = %channel_id, start = range.start, stop = range.stop, "deliver");
     let delivery = Delivery { shared, channel: &channel, session: &session, seek: &seek };
-    delivery.run(range, access, Signals { heights, ordering }, answers).await
+    let mut closing = channel.closing();
+    let signals = Signals { heights, ordering };
+    tokio::select! {
+        ended = delivery.run(range, access, signals, answers) => ended,
+        () = ends(&mut closing) => Err(Ended::Status(Status::ServiceUnavailable)),
+    }
+}
+
+/// Returns when the channel is being closed.
+async fn ends(closing: &mut Option<watch::Receiver<bool>>) {
+    match closing {
+        // A sender that is gone means the channel is, too.
+        Some(closing) => drop(closing.wait_for(|closing| *closing).await),
+        None => std::future::pending().await,
+    }
 }
 
 /// One request being answered.

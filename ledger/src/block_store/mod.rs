@@ -6,6 +6,7 @@
 //! or ahead. Orderers use a `BlockStore` alone, peers inside a [`crate::Ledger`]. It checks that
 //! blocks follow each other, not who made them.
 
+mod cut;
 mod index;
 mod recovery;
 mod store;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use index::{Index, Place};
+pub(crate) use cut::{cut, drop_index, height};
 pub use store::BlockStore;
 pub use transactions::indexed_tx_id;
 

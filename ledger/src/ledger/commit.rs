@@ -57,12 +57,16 @@ impl Ledger {
             }
         }
         let commit_hash = seal(&mut block, &codes, turn.commit_hash.as_ref(), &updates);
-        let matched = private_data::matching(&parsed, &private);
+        let mut matched = private_data::matching(&parsed, &private);
+        if number < self.private.kept_until() {
+            matched.recall(&parsed, self.private.block(number)?);
+        }
         turn.failed = true;
         self.write(&block, &parsed, &updates, &matched, &mut turn)?;
         turn.failed = false;
         turn.commit_hash.clone_from(&commit_hash);
         self.height.send_replace(number + 1);
+        self.regain.reached(number + 1);
         Ok(Committed { block, codes, commit_hash, missing: matched.missing })
     }
 
@@ -91,7 +95,7 @@ impl Ledger {
         self.private.append(number, &matched.present, &matched.missing)?;
         let tx_ids = parsed.iter().map(|tx| tx.indexed_id.clone()).collect();
         self.blocks.append_indexed(std::slice::from_ref(block), vec![tx_ids])?;
-        self.apply_state(number, parsed, updates, &matched.present, turn)?;
+        self.apply_state(number, parsed, updates, &matched.all(), turn)?;
         self.apply_history(number, parsed)?;
         let committed = parsed.iter().filter_map(|tx| tx.indexed_id.as_deref());
         self.transient.purge_by_tx_ids(committed)?;

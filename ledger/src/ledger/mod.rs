@@ -15,6 +15,7 @@ use proto::common::{Block, BlockchainInfo};
 use proto::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
 use tokio::sync::watch;
 
+use crate::admin::Regain;
 use crate::block_store::BlockStore;
 use crate::history::History;
 use crate::offline::Derived;
@@ -23,8 +24,8 @@ use crate::snapshot::Exports;
 use crate::state::{StateDb, StateKey};
 use crate::transaction::recorded_codes;
 use crate::{
-    CollectionConfigAt, Config, Error, Missing, Modification, Position, Simulator, Snapshot,
-    TransactionRecord, TransientStore, View, config_history,
+    CollectionConfigAt, Config, Error, Missing, Modification, OnProgress, Position, Simulator,
+    Snapshot, TransactionRecord, TransientStore, View, config_history,
 };
 
 pub use commit::Committed;
@@ -45,6 +46,7 @@ pub struct Ledger {
     /// Held while a block is committed.
     turn: Mutex<Turn>,
     height: watch::Sender<u64>,
+    regain: Regain,
 }
 
 /// What one commit leaves for the next.
@@ -61,7 +63,17 @@ impl Ledger {
     /// Opens or creates the ledger in `dir` and brings state, history and private data to the
     /// height of its blocks.
     pub fn open(dir: impl AsRef<Path>, channel_id: &str, config: Config) -> Result<Self, Error> {
-        recovery::open(dir.as_ref(), channel_id, config)
+        Self::open_with(dir, channel_id, config, &mut |_, _| {})
+    }
+
+    /// As [`open`](Self::open), telling how many of the blocks are in state and history.
+    pub fn open_with(
+        dir: impl AsRef<Path>,
+        channel_id: &str,
+        config: Config,
+        progress: OnProgress<'_>,
+    ) -> Result<Self, Error> {
+        recovery::open(dir.as_ref(), channel_id, config, progress)
     }
 
     /// The channel.
@@ -77,6 +89,12 @@ impl Ledger {
     /// Number of the first block held here: not 0 if the ledger began from a snapshot.
     pub fn first_block(&self) -> u64 {
         self.blocks.first_block()
+    }
+
+    /// The height the ledger had before it was cut back, as long as it is below. Until then its
+    /// state is one that was left behind.
+    pub fn to_regain(&self) -> Option<u64> {
+        self.regain.height()
     }
 
     /// Follows the height. The value changes after a block is fully committed.
@@ -178,7 +196,7 @@ impl Ledger {
     /// Private data this peer should have and does not, of the newest `limit` blocks that lack
     /// some.
     pub fn missing_private_data(&self, limit: usize) -> Result<BTreeMap<u64, Vec<Missing>>, Error> {
-        Ok(self.private.missing(limit)?)
+        Ok(self.private.missing(self.height(), limit)?)
     }
 
     /// The collections of a chaincode, as committed by the newest block below `height`.

@@ -18,25 +18,33 @@ use crate::database::{self, Database};
 use crate::history::History;
 use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
-use crate::{Config, Error, Snapshot, TransientStore, mvcc, snapshot, state};
+use crate::{Config, Error, OnProgress, TransientStore, admin, mvcc, snapshot, state};
 
 /// Opens a ledger. Damage that shows only while blocks are replayed leads to a second attempt,
 /// which begins without what is damaged.
-pub(super) fn open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
-    match try_open(dir, channel_id, config.clone()) {
+pub(super) fn open(
+    dir: &Path,
+    channel_id: &str,
+    config: Config,
+    progress: OnProgress<'_>,
+) -> Result<Ledger, Error> {
+    admin::finish(dir, &config)?;
+    match try_open(dir, channel_id, config.clone(), progress) {
         Err(error) if Database::is_damaged(&dir.join("index")) => {
             tracing::warn!(channel = channel_id, %error, "the ledger is opened again");
-            try_open(dir, channel_id, config)
+            try_open(dir, channel_id, config, progress)
         }
         opened => opened,
     }
 }
 
-fn try_open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Error> {
-    let base = match dir.join(snapshot::BASE) {
-        base if base.exists() => Some(Arc::new(Snapshot::open(base, &config.snapshots)?)),
-        _ => None,
-    };
+fn try_open(
+    dir: &Path,
+    channel_id: &str,
+    config: Config,
+    progress: OnProgress<'_>,
+) -> Result<Ledger, Error> {
+    let base = snapshot::base(dir, &config)?;
     let blocks_dir = dir.join("blocks");
     let blocks = BlockStore::open_after(&blocks_dir, base.clone(), config.blocks.clone())?;
     let failed = |source| Error::Database { name: "state", source };
@@ -57,6 +65,7 @@ fn try_open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Erro
         (Some(last), _) => block::commit_hash(&last),
         (None, base) => base.as_ref().and_then(|base| base.commit_hash().cloned()),
     };
+    let regain = admin::Regain::load(dir, blocks.height())?;
     let ledger = Ledger {
         channel_id: channel_id.to_owned(),
         height: watch::Sender::new(blocks.height()),
@@ -69,13 +78,14 @@ fn try_open(dir: &Path, channel_id: &str, config: Config) -> Result<Ledger, Erro
         private,
         exports: Arc::default(),
         transient,
+        regain,
     };
-    ledger.catch_up()?;
+    ledger.catch_up(progress)?;
     Ok(ledger)
 }
 
 impl Ledger {
-    fn catch_up(&self) -> Result<(), Error> {
+    fn catch_up(&self, progress: OnProgress<'_>) -> Result<(), Error> {
         let height = self.blocks.height();
         let state = self.next_for_state(height)?;
         let history = self.next_for_history(height)?;
@@ -94,6 +104,7 @@ impl Ledger {
             if number >= history {
                 self.apply_history(number, &parsed)?;
             }
+            progress(number + 1, height);
         }
         let view = self.view()?;
         let done = private_data::run_jobs(&view, &self.private, || self.state.flush())?;

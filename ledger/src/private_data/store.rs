@@ -27,6 +27,7 @@ pub(crate) struct PrivateStore {
     dir: PathBuf,
     data: Mutex<Log>,
     index: Tree,
+    kept_until: u64,
 }
 
 impl PrivateStore {
@@ -53,10 +54,14 @@ impl PrivateStore {
             Ok(index.apply_batch(batch)?)
         })?;
         segments::wipe(dir, &replaced)?;
-        let this = Self { dir: dir.to_owned(), data: Mutex::new(data), index };
+        let mut this =
+            Self { dir: dir.to_owned(), data: Mutex::new(data), index, kept_until: 0 };
         if end.is_some_and(|end| (end.segment, end.end()) > this.data.lock().end()) {
             this.miss_what_is_gone()?;
         }
+        let newest = this.index.scan_prefix([DATA]).keys().next_back().transpose()?;
+        let newest = newest.and_then(|key| Some(Id::from_bytes(key.get(1..)?)?.block));
+        this.kept_until = newest.map_or(0, |block| block.saturating_add(1));
         Ok(this)
     }
 
@@ -175,11 +180,24 @@ impl PrivateStore {
         Ok(found)
     }
 
-    /// What is missing, of the newest `limit` blocks in which something is.
-    pub(crate) fn missing(&self, limit: usize) -> Result<BTreeMap<u64, Vec<Missing>>, Error> {
+    /// The number after the newest block of which something was here when the log was opened.
+    /// That is above the chain if the chain was cut back, or a commit was interrupted.
+    pub(crate) fn kept_until(&self) -> u64 {
+        self.kept_until
+    }
+
+    /// What is missing, of the newest `limit` blocks below `height` in which something is.
+    pub(crate) fn missing(
+        &self,
+        height: u64,
+        limit: usize,
+    ) -> Result<BTreeMap<u64, Vec<Missing>>, Error> {
         let mut found: BTreeMap<u64, Vec<Missing>> = BTreeMap::new();
         for key in self.index.scan_prefix([MISSING]).keys().rev() {
             let id = key?.get(1..).and_then(Id::from_bytes).ok_or(Error::DamagedIndex)?;
+            if id.block >= height {
+                continue;
+            }
             if found.len() == limit && !found.contains_key(&id.block) {
                 break;
             }

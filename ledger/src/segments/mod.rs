@@ -6,6 +6,7 @@
 //! damaged tail is cut off; damage anywhere before it is refused, because what follows it was
 //! acknowledged. What the payload means is the caller's business.
 
+mod cut;
 mod kind;
 mod log;
 mod record;
@@ -14,6 +15,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use cut::cut;
 pub(crate) use kind::{BLOCKS, Kind, PRIVATE};
 pub(crate) use log::{Log, read, read_wipeable, wipe};
 pub use walk::Torn;

@@ -128,6 +128,14 @@ fn remove(dir: &Path) -> Result<(), SnapshotError> {
     fs::remove_dir_all(dir).map_err(SnapshotError::io("remove", dir))
 }
 
+/// The snapshot that the ledger in `dir` began from, if it did.
+pub(crate) fn base(dir: &Path, config: &Config) -> Result<Option<Arc<Snapshot>>, Error> {
+    match dir.join(BASE) {
+        base if base.exists() => Ok(Some(Arc::new(Snapshot::open(base, &config.snapshots)?))),
+        _ => Ok(None),
+    }
+}
+
 /// Removes `entry` of the folder of all ledgers if it is a ledger whose creation was interrupted.
 pub(crate) fn remove_unfinished(entry: &PathBuf) -> Result<bool, Error> {
     let name = entry.file_name().and_then(|name| name.to_str());

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod admin;
 mod chain;
 mod crash;
 mod faults;
@@ -11,6 +12,7 @@ mod manager;
 mod model;
 mod mvcc;
 mod oracle;
+mod past;
 mod private_data;
 mod simulation;
 mod simulator;

@@ -11,15 +11,7 @@ use tokio::sync::watch;
 
 use super::commits::{CommitStatus, Commits, TooManyWaiters, Waiter};
 use super::registry::Error;
-
-/// Whether the committer of a channel is at work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Blocks are fetched, validated and committed.
-    Active,
-    /// The committer stopped for good, until the operator has acted and restarted the peer.
-    Stopped(String),
-}
+use super::state::State;
 
 /// One joined channel: its ledger, its configuration and the news of its commits.
 #[derive(Debug)]
@@ -29,6 +21,7 @@ pub struct Channel {
     bundle: ArcSwap<Bundle>,
     commits: Commits,
     state: watch::Sender<State>,
+    closing: watch::Sender<bool>,
     /// Counts what happens to the configurations of all channels.
     changes: watch::Sender<u64>,
 }
@@ -38,6 +31,7 @@ impl Channel {
     pub(super) fn open(
         ledger: Arc<Ledger>,
         waiters_max: usize,
+        state: watch::Sender<State>,
         changes: watch::Sender<u64>,
     ) -> Result<Self, Error> {
         let id = ledger.channel_id().to_owned();
@@ -47,7 +41,8 @@ impl Channel {
             ledger,
             bundle: ArcSwap::from_pointee(bundle),
             commits: Commits::new(waiters_max),
-            state: watch::Sender::new(State::Active),
+            state,
+            closing: watch::Sender::new(false),
             changes,
         })
     }
@@ -73,11 +68,17 @@ impl Channel {
     }
 
     /// The block `number`, read away from the threads that serve requests.
-    pub async fn load_block(&self, number: u64) -> Result<Block, Error> {
-        let ledger = self.ledger.clone();
-        let block = tokio::task::spawn_blocking(move || ledger.block(number)).await;
-        let block = block.map_err(|_| Error::Unknown(self.id.clone()))??;
-        block.ok_or_else(|| Error::NoBlock { channel: self.id.clone(), number })
+    /// The future does not hold the channel.
+    pub fn load_block(
+        &self,
+        number: u64,
+    ) -> impl Future<Output = Result<Block, Error>> + Send + use<> {
+        let (ledger, id) = (self.ledger.clone(), self.id.clone());
+        let reading = tokio::task::spawn_blocking(move || ledger.block(number));
+        async move {
+            let block = reading.await.map_err(|_| Error::Unknown(id.clone()))??;
+            block.ok_or(Error::NoBlock { channel: id, number })
+        }
     }
 
     /// Sees each new height, after the block is durable.
@@ -97,17 +98,47 @@ impl Channel {
         if let Some(record) = self.ledger.transaction(tx_id)? {
             return Ok(CommitStatus { code: record.code, block: record.block });
         }
-        waiter.status().await.ok_or_else(|| Error::Unknown(self.id.clone()))
+        tokio::select! {
+            status = waiter.status() => status.ok_or_else(|| self.unavailable()),
+            () = self.closed() => Err(self.unavailable()),
+        }
     }
 
-    /// Whether the committer is at work.
+    /// What the channel is doing.
     pub fn state(&self) -> State {
         self.state.borrow().clone()
     }
 
-    /// Sees the committer stop.
+    /// Follows what the channel is doing.
     pub fn watch_state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
+    }
+
+    /// Returns when the channel is being closed: whoever holds it must let go of it.
+    pub async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender lives as long as the channel.
+        let _gone = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// Whether the channel is being closed.
+    pub fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Sees the channel being closed, without holding it.
+    pub fn watch_closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Why a request that used the channel ends early.
+    pub fn unavailable(&self) -> Error {
+        closed(&self.id)
+    }
+
+    /// Asks everyone who holds the channel to let go of it.
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Replaces the configuration, after the block that carries it is durable.
@@ -130,15 +161,26 @@ impl Channel {
         }
     }
 
-    /// Records that the committer has stopped.
-    pub(crate) fn stop(&self, reason: String) {
-        self.state.send_replace(State::Stopped(reason));
+    /// Records that the committer cannot go on. A channel that is being closed is past that.
+    pub(crate) fn fail(&self, reason: String) {
+        self.state.send_if_modified(|state| {
+            let was_running = *state == State::Running && !*self.closing.borrow();
+            if was_running {
+                *state = State::Failed { reason };
+            }
+            was_running
+        });
     }
 
     /// The newest config block.
     pub fn config_block(&self) -> Result<Block, Error> {
         load_config_block(&self.ledger)
     }
+}
+
+/// Why a request about a channel ends early that is being closed.
+pub(crate) fn closed(id: &str) -> Error {
+    Error::Unavailable(format!("channel {id} is being closed on this peer; try again later"))
 }
 
 fn load_bundle(ledger: &Ledger) -> Result<Bundle, Error> {

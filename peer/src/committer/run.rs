@@ -1,8 +1,8 @@
 //! The tasks of the commit pipelines: one that fetches and prepares, one that commits, for every
 //! channel that is joined.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 
 use deliver::Verifier;
 use deliver::client::{Client, Verified};
@@ -31,19 +31,24 @@ pub struct Dependencies {
     pub health: Health,
 }
 
-/// Runs a committer for every channel, those joined now and those joined later.
+/// Runs a committer for every channel, those joined now and those joined or opened later.
 pub async fn run(channels: Arc<Channels>, with: Dependencies, tasks: Tasks) {
-    let mut started = BTreeSet::new();
+    let mut started: BTreeMap<String, Weak<Channel>> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     let mut changes = channels.watch();
     let cancelled = tasks.cancelled();
     tokio::pin!(cancelled);
     loop {
         changes.borrow_and_update();
+        report(&channels, &with, &mut known);
         for channel in channels.list() {
-            if started.insert(channel.id().to_owned()) {
-                let committer = commit(channel.clone(), with.clone(), tasks.clone());
-                tasks.spawn(format!("committer {}", channel.id()), committer);
+            let running = started.get(channel.id());
+            if running.is_some_and(|running| running.as_ptr() == Arc::as_ptr(&channel)) {
+                continue;
             }
+            started.insert(channel.id().to_owned(), Arc::downgrade(&channel));
+            let name = format!("committer {}", channel.id());
+            tasks.spawn(name, commit(channel, with.clone(), tasks.clone()));
         }
         tokio::select! {
             () = &mut cancelled => return,
@@ -52,20 +57,33 @@ pub async fn run(channels: Arc<Channels>, with: Dependencies, tasks: Tasks) {
     }
 }
 
-/// The committer of one channel. It ends with the peer, or when the channel has to stop.
+/// Keeps the health answer to the joined channels. What an administrator does to a channel is no
+/// illness: nobody should restart the peer for it.
+fn report(channels: &Channels, with: &Dependencies, known: &mut BTreeSet<String>) {
+    let now: BTreeSet<_> = channels.statuses().into_iter().map(|status| status.id).collect();
+    for id in known.difference(&now) {
+        with.health.remove(&format!("channel {id}"));
+    }
+    for id in &now {
+        let Some(state) = channels.watch_state(id) else { continue };
+        with.health.register(format!("channel {id}"), move || match &*state.borrow() {
+            State::Failed { reason } => Err(reason.clone()),
+            _ => Ok(()),
+        });
+    }
+    *known = now;
+}
+
+/// The committer of one channel. It ends with the peer, when the channel is closed, or when the
+/// channel cannot go on.
 async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
-    let state = channel.watch_state();
-    with.health.register(format!("channel {}", channel.id()), move || match &*state.borrow() {
-        State::Active => Ok(()),
-        State::Stopped(reason) => Err(reason.clone()),
-    });
     with.metrics.height(channel.id(), channel.height());
     with.metrics.stopped(channel.id(), false);
     let (sender, receiver) = mpsc::channel(with.config.blocks_ahead_max.max(1));
     let pipeline = Pipeline::new(channel.clone(), with.member.clone(), with.metrics.clone());
-    let group = tasks.clone();
+    let (group, closing) = (tasks.clone(), channel.watch_closing());
     let mut committing = tasks.spawn_blocking(format!("commit {}", channel.id()), move || {
-        commit_all(pipeline, receiver, &group)
+        commit_all(pipeline, receiver, || group.is_cancelled() || *closing.borrow())
     });
     let fetching = fetch(channel.clone(), with.client.clone(), sender, tasks.clone());
     let (fetched, committed) = tokio::select! {
@@ -73,6 +91,7 @@ async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
         fetched = fetching => (fetched, committing.await),
     };
     let reason = match (committed, fetched) {
+        _ if channel.is_closing() => return,
         (Err(_), _) => "the committer panicked".to_owned(),
         (Ok(Err(error)), _) => describe(&error),
         (Ok(Ok(())), Err(reason)) => reason,
@@ -80,17 +99,17 @@ async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
     };
     tracing::error!(channel = channel.id(), height = channel.height(), reason, "channel stopped");
     with.metrics.stopped(channel.id(), true);
-    channel.stop(reason);
+    channel.fail(reason);
 }
 
-/// Commits what is prepared until there is no more, or the peer stops.
+/// Commits what is prepared until there is no more, or it is over.
 fn commit_all(
     mut pipeline: Pipeline,
     mut blocks: mpsc::Receiver<(Block, Prepared)>,
-    tasks: &Tasks,
+    is_over: impl Fn() -> bool,
 ) -> Result<(), super::Error> {
     while let Some((block, prepared)) = blocks.blocking_recv() {
-        if tasks.is_cancelled() {
+        if is_over() {
             return Ok(());
         }
         pipeline.commit(block, prepared)?;
@@ -110,14 +129,23 @@ async fn fetch(
     let mut bundle = channel.bundle();
     let verifier = Verifier::after(bundle.clone(), &header);
     let mut stream = client.follow(verifier, &tasks);
-    while let Some(Verified { block, bundle: next, .. }) = stream.next().await {
+    loop {
+        let verified = tokio::select! {
+            verified = stream.next() => verified,
+            () = channel.closed() => return Ok(()),
+        };
+        let Some(Verified { block, bundle: next, .. }) = verified else { break };
         let (name, before) = (format!("prepare {}", channel.id()), bundle);
         let prepared = tasks.spawn_blocking(name, move || {
             let prepared = Prepared::new(&block, before);
             (block, prepared)
         });
         let prepared = prepared.await.map_err(|_| "the validator panicked".to_owned())?;
-        if blocks.send(prepared).await.is_err() {
+        let sent = tokio::select! {
+            sent = blocks.send(prepared) => sent,
+            () = channel.closed() => return Ok(()),
+        };
+        if sent.is_err() {
             // The other task says why.
             return Ok(());
         }

@@ -18,7 +18,7 @@ use tonic::Status;
 
 use super::{Descriptor, PeerInfo, Planner};
 use crate::causes::in_one_line;
-use crate::channels::{Channel, Channels};
+use crate::channels::{self, Channel, Channels};
 use crate::system::Access;
 
 /// Questions answered in one request.
@@ -55,7 +55,10 @@ impl Service {
             self.access.check_local_admin(request).map_err(|_| DENIED)?;
             return Ok(Answer::Members(members(self.planner.membership().peers(""))));
         }
-        let channel = self.channels.get(&query.channel).ok_or(DENIED)?;
+        let channel = self.channels.find(&query.channel).map_err(|error| match error {
+            channels::Error::Unavailable(text) => text,
+            _ => DENIED.to_owned(),
+        })?;
         let bundle = channel.bundle();
         bundle
             .evaluate(channel::acl::WRITERS, std::slice::from_ref(request))

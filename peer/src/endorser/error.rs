@@ -46,6 +46,9 @@ pub enum Error {
     /// The endorsement could not be signed.
     #[error("sign endorsement")]
     Sign(#[from] msp::Error),
+    /// The channel is not served now.
+    #[error("{0}")]
+    Unavailable(String),
     /// The proposal met a defect of this peer.
     #[error("proposal processing failed on this peer")]
     Panicked,
@@ -53,6 +56,9 @@ pub enum Error {
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
-        Self::unknown(in_one_line(&error))
+        match error {
+            Error::Unavailable(text) => Self::unavailable(text),
+            error => Self::unknown(in_one_line(&error)),
+        }
     }
 }

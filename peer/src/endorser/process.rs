@@ -14,7 +14,7 @@ use super::respond::{Outcome, answer, plain};
 use super::transaction::{CallError, Proposal, Transaction};
 use super::{Endorser, Error, Inner, check, interest, private};
 use crate::causes::in_one_line;
-use crate::channels::Channel;
+use crate::channels::{self, Channel};
 use crate::system::{self, Context, failure, is_system};
 
 impl Endorser {
@@ -97,10 +97,14 @@ impl Inner {
         peeled: &PeeledProposal,
     ) -> Result<ProposalResponse, Error> {
         let id = &peeled.channel_header.channel_id;
-        let channel = self.channels.get(id);
-        if channel.is_none() && !id.is_empty() {
-            return Ok(plain(failure(500, format!("channel '{id}' not found"))));
-        }
+        let channel = match self.channels.find(id) {
+            Ok(channel) => Some(channel),
+            Err(_) if id.is_empty() => None,
+            Err(error @ channels::Error::Unavailable(_)) => {
+                return Err(Error::Unavailable(error.to_string()));
+            }
+            Err(_) => return Ok(plain(failure(500, format!("channel '{id}' not found")))),
+        };
         let creator = self.authenticate(peeled, channel.as_ref())?;
         if let Some(channel) = &channel {
             self.check_transaction(peeled, channel, &creator)?;
@@ -154,10 +158,21 @@ impl Inner {
             return Err(Error::Duplicate { tx_id: tx_id.clone(), creator });
         }
         if !is_system(&peeled.chaincode) {
+            regained(channel)?;
             self.access.check_identity("peer/Propose", channel, creator)?;
         }
         Ok(())
     }
+}
+
+/// After a rollback the state is one that was left behind; nobody should build on it.
+fn regained(channel: &Channel) -> Result<(), Error> {
+    let Some(wanted) = channel.ledger().to_regain() else { return Ok(()) };
+    let (id, height) = (channel.id(), channel.height());
+    Err(Error::Unavailable(format!(
+        "channel {id} was cut back on this peer and has {height} of {wanted} blocks again; try \
+         another peer, or again later"
+    )))
 }
 
 /// Runs the chaincode on a channel. The error is the text of a response.

@@ -1,6 +1,6 @@
 //! Chaincode events of valid transactions, block by block, from any block on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::Stream;
 use futures::stream::try_unfold;
@@ -10,7 +10,7 @@ use proto::peer::TxValidationCode;
 use tokio::sync::watch;
 
 use super::transaction::Transaction;
-use crate::channels::{Channel, Error};
+use crate::channels::{self, Channel, Error};
 
 /// Where a stream of events starts if no transaction to resume after is given or known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub enum Start {
 /// The events of `chaincode` on `channel`, one message for each block that has any.
 ///
 /// With `after`, everything up to and including that transaction is skipped; the stream then starts
-/// in the block of that transaction if it is known, otherwise at `start`. The stream has no end.
+/// in the block of that transaction if it is known, otherwise at `start`. The stream has no end, but
+/// for the closing of the channel.
 pub fn stream(
     channel: Arc<Channel>,
     chaincode: String,
@@ -40,12 +41,22 @@ pub fn stream(
         Start::Next => channel.height(),
     });
     let heights = channel.watch_height();
-    let cursor = Cursor { channel, filter: Filter { chaincode, after }, next, heights };
+    let cursor = Cursor {
+        id: channel.id().to_owned(),
+        closing: channel.watch_closing(),
+        channel: Arc::downgrade(&channel),
+        filter: Filter { chaincode, after },
+        next,
+        heights,
+    };
     Ok(try_unfold(cursor, Cursor::advance))
 }
 
+/// Does not hold the channel: a slow reader must not keep it from being closed.
 struct Cursor {
-    channel: Arc<Channel>,
+    id: String,
+    channel: Weak<Channel>,
+    closing: watch::Receiver<bool>,
     filter: Filter,
     next: u64,
     heights: watch::Receiver<u64>,
@@ -55,10 +66,15 @@ impl Cursor {
     async fn advance(mut self) -> Result<Option<(ChaincodeEventsResponse, Self)>, Error> {
         loop {
             let number = self.next;
-            if self.heights.wait_for(|height| *height > number).await.is_err() {
-                return Ok(None);
-            }
-            let block = self.channel.load_block(number).await?;
+            let reached = tokio::select! {
+                reached = self.heights.wait_for(|height| *height > number) => reached.is_ok(),
+                _ = self.closing.wait_for(|closing| *closing) => false,
+            };
+            let channel = self.channel.upgrade().filter(|_| reached);
+            let Some(reading) = channel.map(|channel| channel.load_block(number)) else {
+                return Err(channels::closed(&self.id));
+            };
+            let block = reading.await?;
             self.next += 1;
             let events = self.filter.events(&block);
             if !events.is_empty() {

@@ -33,6 +33,10 @@ impl Serve for Channel {
     fn bundle(&self) -> Arc<Bundle> {
         Self::bundle(self)
     }
+
+    fn closing(&self) -> Option<watch::Receiver<bool>> {
+        Some(self.watch_closing())
+    }
 }
 
 impl Source for Channels {
@@ -40,6 +44,10 @@ impl Source for Channels {
 
     fn channel(&self, id: &str) -> Option<Arc<Channel>> {
         self.get(id)
+    }
+
+    fn is_closed(&self, id: &str) -> bool {
+        self.status(id).is_some()
     }
 }
 

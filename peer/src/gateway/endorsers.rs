@@ -92,7 +92,8 @@ pub(super) fn describe(status: &Status) -> String {
 }
 
 fn local_failure(error: endorser::Error) -> CallFailure {
-    let is_ours = matches!(error, endorser::Error::Busy(_) | endorser::Error::Panicked);
+    use endorser::Error::{Busy, Panicked, Unavailable};
+    let is_ours = matches!(error, Busy(_) | Panicked | Unavailable(_));
     let text = Status::from(error).message().to_owned();
     if is_ours { CallFailure::Unreachable(text) } else { CallFailure::Refused(text) }
 }

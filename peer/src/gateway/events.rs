@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use super::Inner;
 use super::error::status;
 use crate::causes::in_one_line;
+use crate::channels;
 use crate::events::chaincode::{self, Start};
 
 impl Inner {
@@ -42,7 +43,10 @@ impl Inner {
         let channel =
             self.authorized(&request.channel_id, "gateway/ChaincodeEvents", &signature)?;
         let after = Some(request.after_transaction_id).filter(|id| !id.is_empty());
-        let aborted = |error| status(Code::Aborted, in_one_line(&error), &[]);
+        let aborted = |error| match error {
+            channels::Error::Unavailable(text) => status(Code::Unavailable, text, &[]),
+            error => status(Code::Aborted, in_one_line(&error), &[]),
+        };
         let events =
             chaincode::stream(channel, request.chaincode_id, start, after).map_err(aborted)?;
         Ok(events.map(move |answer| answer.map_err(aborted)))

@@ -28,7 +28,7 @@ use proto::transaction::PeeledProposal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tonic::{Code, Status};
 
-use crate::channels::{Channel, Channels};
+use crate::channels::{self, Channel, Channels};
 use crate::discovery::Planner;
 use crate::endorser::Endorser;
 use crate::system::Access;
@@ -112,9 +112,12 @@ fn held<S: Stream>(stream: S, permit: OwnedSemaphorePermit) -> impl Stream<Item 
 
 impl Inner {
     fn channel(&self, id: &str) -> Result<Arc<Channel>, Status> {
-        self.channels.get(id).ok_or_else(|| {
-            let text = format!("channel {id} is not joined by this peer");
-            error::status(Code::FailedPrecondition, text, &[])
+        self.channels.find(id).map_err(|error| match error {
+            channels::Error::Unavailable(text) => error::status(Code::Unavailable, text, &[]),
+            _ => {
+                let text = format!("channel {id} is not joined by this peer");
+                error::status(Code::FailedPrecondition, text, &[])
+            }
         })
     }
 
@@ -127,10 +130,10 @@ impl Inner {
         request: &SignedData,
     ) -> Result<Arc<Channel>, Status> {
         let denied = |text: String| error::status(Code::PermissionDenied, text, &[]);
-        let channel = self
-            .channels
-            .get(channel)
-            .ok_or_else(|| denied(format!("access denied: channel [{channel}]")))?;
+        let channel = self.channels.find(channel).map_err(|error| match error {
+            channels::Error::Unavailable(text) => error::status(Code::Unavailable, text, &[]),
+            _ => denied(format!("access denied: channel [{channel}]")),
+        })?;
         self.access
             .check(resource, Some(&channel), request)
             .map_err(|error| denied(error.to_string()))?;

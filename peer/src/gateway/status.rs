@@ -38,6 +38,7 @@ impl Inner {
             channels::Error::TooManyWaiters(_) => {
                 status(Code::ResourceExhausted, error.to_string(), &[])
             }
+            channels::Error::Unavailable(text) => status(Code::Unavailable, text, &[]),
             other => status(Code::Aborted, in_one_line(&other), &[]),
         })?;
         Ok(CommitStatusResponse { result: found.code as i32, block_number: found.block })

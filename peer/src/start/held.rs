@@ -55,7 +55,7 @@ impl Held {
 
     fn open_now(config: &Config) -> Result<Self, Error> {
         let root = &config.data_directory;
-        let ledgers = Ledgers::open(root.join("ledgers"), config.ledger.clone())?;
+        let ledgers = Ledgers::at(root.join("ledgers"), config.ledger.clone())?;
         let bounds = &config.channels;
         let channels = Arc::new(Channels::open(ledgers, bounds.joined_max, bounds.waiters_max)?);
         let engine = Arc::new(runtime::wasm::Engine::new(config.runtime.clone())?);

@@ -17,6 +17,7 @@ use proto::gateway::gateway_server::GatewayServer;
 use proto::peer::endorser_server::EndorserServer;
 use tonic::service::Routes;
 
+use crate::admin::Admin;
 use crate::channels::Channels;
 use crate::discovery::{self, Membership, Planner};
 use crate::endorser::Endorser;
@@ -24,7 +25,7 @@ use crate::gateway::Gateway;
 use crate::gossip::{Gossip, Trust};
 use crate::private_data::Member;
 use crate::system::{Access, Cscc, Lscc, Qscc, Registry, SystemChaincode};
-use crate::{Config, committer, endorser, events, gateway, gossip, lifecycle};
+use crate::{Config, admin, committer, endorser, events, gateway, gossip, lifecycle};
 
 use held::{Held, Identity};
 use tls::Tls;
@@ -156,11 +157,22 @@ impl Parts {
             },
         );
         let tls = self.tls.server.is_some();
-        let discovery = discovery::Service::new(channels.clone(), access, planner, tls);
+        let discovery = discovery::Service::new(channels.clone(), access.clone(), planner, tls);
         let mut deliver = self.config.deliver.clone();
         deliver.tls_binding |= tls && self.config.tls.client_auth_required;
+        let admin = Admin::new(
+            self.config.admin.clone(),
+            admin::Dependencies {
+                channels: channels.clone(),
+                access: access.clone(),
+                tasks: tasks.clone(),
+                tls_binding: deliver.tls_binding,
+            },
+        );
         Routes::new(events::Service::server(channels.clone(), &deliver, tasks))
             .add_service(gossip::Service::server(gossip, tasks))
+            .add_service(admin.administration())
+            .add_service(admin.ledger_query())
             .add_service(
                 EndorserServer::new(endorser)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)

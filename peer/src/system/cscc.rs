@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 use proto::peer::{ChannelInfo, ChannelQueryResponse, Response};
 
-use super::{Context, SystemChaincode, failure, success};
+use super::{Context, SystemChaincode, closed, failure, success};
 use crate::channels::{Channel, Channels};
 
 /// The configuration system chaincode.
@@ -94,6 +94,9 @@ impl SystemChaincode for Cscc {
     }
 
     fn invoke(&self, context: &mut Context<'_>, args: &[Bytes]) -> Response {
+        if let Some(closed) = args.get(1).and_then(|id| closed(&self.channels, id)) {
+            return closed;
+        }
         self.answer(context, args).map_or_else(|message| failure(500, message), success)
     }
 }

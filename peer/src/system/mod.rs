@@ -16,7 +16,7 @@ use bytes::Bytes;
 use ledger::Simulator;
 use proto::peer::Response;
 
-use crate::channels::Channel;
+use crate::channels::{self, Channel, Channels};
 
 pub use access::{Access, Denied};
 pub use cscc::Cscc;
@@ -105,4 +105,12 @@ pub fn success(payload: impl Into<Bytes>) -> Response {
 /// A response without payload.
 pub fn failure(status: i32, message: impl Into<String>) -> Response {
     Response { status, message: message.into(), payload: Bytes::new() }
+}
+
+/// The answer to a question about a channel that is not served now.
+fn closed(channels: &Channels, id: &Bytes) -> Option<Response> {
+    match channels.find(std::str::from_utf8(id).ok()?) {
+        Err(channels::Error::Unavailable(reason)) => Some(failure(503, reason)),
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ use prost::Message;
 use proto::common::Block;
 use proto::peer::{ProcessedTransaction, Response};
 
-use super::{Context, SystemChaincode, failure, success};
+use super::{Context, SystemChaincode, closed, failure, success};
 use crate::channels::{Channel, Channels};
 
 /// The block number that stands for the newest block.
@@ -54,6 +54,9 @@ impl SystemChaincode for Qscc {
     }
 
     fn invoke(&self, context: &mut Context<'_>, args: &[Bytes]) -> Response {
+        if let Some(closed) = args.get(1).and_then(|id| closed(&self.channels, id)) {
+            return closed;
+        }
         self.answer(context, args).map_or_else(|message| failure(500, message), success)
     }
 }

@@ -291,7 +291,7 @@ async fn an_unusable_configuration_stops_its_channel_and_no_other() {
     draft.data = Some(envelope.encode_to_vec().into());
     world.chain.order_config(draft.envelope());
     let channel = world.channel();
-    until("stopped", || matches!(channel.state(), State::Stopped(_))).await;
+    until("stopped", || matches!(channel.state(), State::Failed { .. })).await;
     assert_eq!(channel.height(), 2);
     let failed = world.node.operations.health.failed();
     assert_eq!(failed.len(), 1);
