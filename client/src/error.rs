@@ -38,6 +38,18 @@ pub enum Error {
         /// Its reason.
         message: String,
     },
+    /// One of a peer's own services refused or failed.
+    #[error("{peer} refused {what}: {message}")]
+    Peer {
+        /// The peer's address.
+        peer: String,
+        /// What was asked for.
+        what: String,
+        /// The gRPC code.
+        code: Code,
+        /// Its reason.
+        message: String,
+    },
     /// Peers computed different results for the same proposal.
     #[error("endorsements of {what} differ between {first} and {second}")]
     Mismatch {
@@ -241,6 +253,8 @@ impl Error {
                 _ => Class::Failed,
             },
             Self::Refused { status, message, .. } => by_status(*status, message),
+            Self::Peer { code: Code::FailedPrecondition, .. } => Class::Conflict,
+            Self::Peer { code, message, .. } => by_code(*code).unwrap_or_else(|| by_text(message)),
             Self::Broadcast { status, info, .. } => by_status(*status as i32, info),
             Self::Deliver { status, .. } => by_status(*status as i32, ""),
             Self::Http { status, message, .. } => by_status(i32::from(*status), message),
@@ -256,14 +270,20 @@ impl Failure {
             let details = self.details.iter().map(|detail| detail.message.as_str());
             std::iter::once(self.message.as_str()).chain(details)
         };
-        match self.code {
-            Code::NotFound => Class::NotFound,
-            Code::PermissionDenied | Code::Unauthenticated => Class::Denied,
-            Code::AlreadyExists => Class::Conflict,
-            Code::Unavailable => Class::Unavailable,
-            Code::DeadlineExceeded => Class::Timeout,
-            _ => said().map(by_text).find(|class| *class != Class::Failed).unwrap_or(Class::Failed),
-        }
+        let by_said = || said().map(by_text).find(|class| *class != Class::Failed);
+        by_code(self.code).or_else(by_said).unwrap_or(Class::Failed)
+    }
+}
+
+/// What a code means, if it says so by itself.
+fn by_code(code: Code) -> Option<Class> {
+    match code {
+        Code::NotFound => Some(Class::NotFound),
+        Code::PermissionDenied | Code::Unauthenticated => Some(Class::Denied),
+        Code::AlreadyExists => Some(Class::Conflict),
+        Code::Unavailable => Some(Class::Unavailable),
+        Code::DeadlineExceeded => Some(Class::Timeout),
+        _ => None,
     }
 }
 

@@ -5,9 +5,11 @@
 //! chaincodes are called through the peer's `Endorser`; what changes a channel is endorsed by
 //! several peers, sent to an orderer and awaited on the peers ([`transact()`]).
 
+mod channels;
 mod lifecycle;
 mod orderer;
 mod participation;
+mod past;
 mod peer;
 mod queries;
 mod transact;
@@ -16,9 +18,14 @@ use std::time::Duration;
 
 use node::tls::{CertificateDer, ClientTls};
 
+pub use channels::{ChannelState, ChannelStatus, Operation, Work};
 pub use lifecycle::{Approval, Definition, Installed};
 pub use orderer::Orderer;
 pub use participation::{ChannelInfo, Participation};
+pub use past::{
+    Change, Changes, DiffRequest, Entries, Entry, HistoryRequest, KeyName, KeyState, Modification,
+    Modifications, Place, RangeRequest, StateRequest,
+};
 pub use peer::Peer;
 pub use queries::{ChainInfo, Position};
 pub use transact::{Parties, transact};

@@ -45,10 +45,7 @@ impl Gate {
     }
 
     /// Reads a request that came over a connection with this client certificate.
-    pub(super) fn read(
-        &self,
-        request: tonic::Request<SignedRequest>,
-    ) -> Result<Asked, Status> {
+    pub(super) fn read(&self, request: tonic::Request<SignedRequest>) -> Result<Asked, Status> {
         let tls_hash = node::grpc::ClientCertificate::hash_of(&request);
         let signed = request.into_inner();
         let invalid = |text: &str| Status::invalid_argument(text.to_owned());

@@ -135,7 +135,8 @@ impl Administration for Admin {
             return Err(another());
         }
         let statuses = self.0.channels.statuses();
-        let wanted = statuses.iter().filter(|it| asked.channel.is_empty() || it.id == asked.channel);
+        let wanted =
+            statuses.iter().filter(|it| asked.channel.is_empty() || it.id == asked.channel);
         Ok(Response::new(Statuses { channels: wanted.map(convert::status).collect() }))
     }
 
@@ -203,10 +204,8 @@ impl LedgerQuery for Admin {
             Content::Range(asked) => Some(asked),
             _ => None,
         };
-        self.answer(request, question, |ledger, config, asked| {
-            query::range(ledger, config, &asked)
-        })
-        .await
+        self.answer(request, question, |ledger, config, asked| query::range(ledger, config, &asked))
+            .await
     }
 
     async fn diff(&self, request: Request<SignedRequest>) -> Answer<Changes> {

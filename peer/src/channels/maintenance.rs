@@ -135,7 +135,8 @@ impl Maintenance {
 
     /// Opens the ledger and serves the channel again, unless it is paused.
     fn open_again(&self) -> Result<(), Error> {
-        let served = self.channels.start(&self.slot, true, &mut |done, total| self.tell(done, total));
+        let served =
+            self.channels.start(&self.slot, true, &mut |done, total| self.tell(done, total));
         if let Err(error) = &served {
             self.slot.state.send_replace(State::Failed { reason: in_one_line(error) });
         }

@@ -64,7 +64,9 @@ pub enum Error {
     #[error("{0}")]
     Unavailable(String),
     /// Another operation on the channel is under way.
-    #[error("another operation on channel {0} is under way; `gauze peer status` says how far it is")]
+    #[error(
+        "another operation on channel {0} is under way; `gauze peer status` says how far it is"
+    )]
     Busy(String),
     /// The operation makes no sense now.
     #[error("cannot {operation} channel {channel}: {reason}")]

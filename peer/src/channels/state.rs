@@ -74,7 +74,9 @@ impl State {
     /// Why the channel cannot be used and what to do about it, in words.
     pub(super) fn explain(&self, channel: &str) -> String {
         match self {
-            Self::Running => format!("channel {channel} is being opened or closed; try again later"),
+            Self::Running => {
+                format!("channel {channel} is being opened or closed; try again later")
+            }
             Self::Paused => format!(
                 "channel {channel} is paused on this peer; `gauze peer resume {channel}` starts it"
             ),

@@ -27,8 +27,19 @@ pub async fn start(org: &Org, tasks: &Tasks) -> Node {
 
 /// Starts a peer in a folder used before.
 pub async fn restart(org: &Org, dir: tempfile::TempDir, tasks: &Tasks) -> Node {
+    restart_with(org, dir, tasks, |_| {}).await
+}
+
+/// The same, with other settings.
+pub async fn restart_with(
+    org: &Org,
+    dir: tempfile::TempDir,
+    tasks: &Tasks,
+    set: impl FnOnce(&mut Config),
+) -> Node {
     let operations = Operations::default();
-    let config = config(org, dir.path());
+    let mut config = config(org, dir.path());
+    set(&mut config);
     let tasks = tasks.child();
     let handle = peer::start_with(config, tasks.clone(), operations.clone()).await.unwrap();
     Node { handle, operations, tasks, dir }
