@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{ca, chaincode, channel, demo, ledger, network};
+use crate::commands::{ca, chaincode, channel, demo, ledger, network, peer};
 use crate::context::Identity;
 use crate::failure::{Exit, Result};
 use crate::output::{Format, Output, pretty};
@@ -79,6 +79,9 @@ enum Command {
     /// Look into ledgers.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Administer the channels of running peers.
+    #[command(subcommand)]
+    Peer(peer::Command),
     /// Manage identities at certificate authorities.
     #[command(subcommand)]
     Ca(ca::Command),
@@ -124,6 +127,7 @@ async fn execute(cli: Cli) -> Result<()> {
         Command::Channel(command) => channel::run(command, &globals).await,
         Command::Chaincode(command) => chaincode::run(command, &globals).await,
         Command::Ledger(command) => ledger::run(command, &globals).await,
+        Command::Peer(command) => peer::run(command, &globals).await,
         Command::Ca(command) => ca::run(command, &globals).await,
         Command::Demo(command) => demo::run(command, &globals).await,
     }
@@ -153,6 +157,12 @@ mod tests {
         check("gauze chaincode invoke rx Ship --transient k=v --as maker", true);
         check("gauze ledger block care 7", true);
         check("gauze ledger block care sometimes", false);
+        check("gauze peer rollback care 7 --yes", true);
+        check("gauze peer rollback care", false);
+        check("gauze ledger state care ehr k --at 7", true);
+        check("gauze ledger state care ehr --prefix k", true);
+        check("gauze ledger state care ehr", false);
+        check("gauze ledger state care ehr --prefix k --at 7", false);
         check("gauze network fly", false);
         check("gauze --as / network ps", false);
     }

@@ -100,6 +100,11 @@ impl Context {
         Ok(Identity { organization: first, user: ADMIN.to_owned() })
     }
 
+    /// Who administers the nodes of an organization: `--as`, or its admin.
+    pub(crate) fn administrator(&self, organization: &str) -> Identity {
+        self.identity.clone().unwrap_or_else(|| admin_of(organization))
+    }
+
     /// Who acts on an authority: `--as`, if it is a user of that organization.
     pub(crate) fn actor_of(&self, organization: &str) -> Identity {
         let chosen = self.identity.as_ref().filter(|id| id.organization == organization);

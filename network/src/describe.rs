@@ -133,7 +133,7 @@ fn changes(action: &ChaincodeAction) -> Vec<Value> {
     set.ns_rwset.into_iter().map(namespace).collect()
 }
 
-fn time(timestamp: &prost_types::Timestamp) -> String {
+pub(crate) fn time(timestamp: &prost_types::Timestamp) -> String {
     jiff::Timestamp::new(timestamp.seconds, timestamp.nanos)
         .map(|time| time.to_string())
         .unwrap_or_default()

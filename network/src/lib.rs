@@ -16,6 +16,7 @@ mod failure;
 mod genesis;
 mod identities;
 mod inventory;
+mod keys;
 mod layout;
 mod nodes;
 mod output;

@@ -6,3 +6,4 @@ pub(crate) mod channel;
 pub(crate) mod demo;
 pub(crate) mod ledger;
 pub(crate) mod network;
+pub(crate) mod peer;

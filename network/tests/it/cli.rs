@@ -45,6 +45,59 @@ fn channels() {
 }
 
 #[test]
+fn the_past_of_keys_is_told() {
+    let network = shared();
+    let id = fresh("past");
+    let invoke = |function: &str, arguments: &[&str]| {
+        let call = ["chaincode", "invoke", "basic", "--channel", LAB, function];
+        network.ask(&[&call[..], arguments].concat())["block"].as_u64().unwrap()
+    };
+    let first = invoke("put", &[&id, "{\"n\":1}"]);
+    let second = invoke("put", &[&id, "two"]);
+    let gone = invoke("del", &[&id]);
+    let text = |number: u64| number.to_string();
+
+    let history = network.ask(&["ledger", "history", LAB, "basic", &id]);
+    let writes = history["writes"].as_array().unwrap();
+    let told: Vec<_> = writes.iter().map(|it| (&it["block"], &it["value"])).collect();
+    let (one, two) = (json!({ "n": 1 }), json!("two"));
+    let expected =
+        [(&json!(gone), &Value::Null), (&json!(second), &two), (&json!(first), &one)];
+    assert_eq!(told, expected);
+    assert_eq!((&writes[0]["deleted"], &history["more"]), (&json!(true), &json!(false)));
+    let before = ["ledger", "history", LAB, "basic", &id, "-n", "1", "--before", &text(second)];
+    let page = network.ask(&before);
+    assert_eq!(page["writes"][0]["block"], first, "{page}");
+
+    let at = |height: u64| ["ledger", "state", LAB, "basic", &id, "--at"].map(str::to_owned).into_iter().chain([text(height)]).collect::<Vec<_>>();
+    for (height, value) in [(first + 1, &one), (second, &one), (second + 1, &two), (gone + 1, &Value::Null)] {
+        let arguments = at(height);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        assert_eq!(&network.ask(&arguments)["written"]["value"], value, "at {height}");
+    }
+    let never = at(first);
+    network.refused(NOT_FOUND, &never.iter().map(String::as_str).collect::<Vec<_>>());
+
+    let (from, to) = (text(first), text(second + 1));
+    let diff = network.ask(&["ledger", "diff", LAB, &from, &to, "--chaincode", "basic", "--key", &id]);
+    let [change] = &diff["changes"].as_array().unwrap()[..] else { panic!("{diff}") };
+    assert_eq!((&change["before"], &change["after"]["value"]), (&Value::Null, &two));
+
+    invoke("put", &[&format!("{id}-a"), "x"]);
+    invoke("put", &[&format!("{id}-b"), "y"]);
+    let listed = network.ask(&["ledger", "state", LAB, "basic", "--prefix", &id]);
+    let keys: Vec<_> = listed["entries"].as_array().unwrap().iter().map(|it| &it["key"]).collect();
+    assert_eq!(keys, [&json!(format!("{id}-a")), &json!(format!("{id}-b"))]);
+    let text = network.gauze(&["ledger", "state", LAB, "basic", "--prefix", &id]);
+    assert!(text.stdout.contains(&format!("{id}-a")), "{text}");
+    network.refused(DENIED, &["--as", "beta", "ledger", "history", LAB, "basic", &id]);
+    network.refused(NOT_FOUND, &["ledger", "state", "nowhere", "basic", &id]);
+
+    let status = network.ask(&["peer", "status", LAB, "--peer", "peer0.alpha"]);
+    assert_eq!(status[0]["channels"][0]["state"], "running", "{status}");
+}
+
+#[test]
 fn chaincode_is_listed_called_and_asked() {
     let network = shared();
     let list = network.ask(&["chaincode", "list"]);

@@ -67,9 +67,9 @@ impl Cscc {
         context
             .authorize("cscc/GetChannels")
             .map_err(|denied| format!("access denied for [GetChannels]: {denied}"))?;
-        let channels = self.channels.list();
-        let channels =
-            channels.iter().map(|channel| ChannelInfo { channel_id: channel.id().to_owned() });
+        // Also those that are not served now: they cannot be joined again.
+        let channels = self.channels.statuses().into_iter();
+        let channels = channels.map(|status| ChannelInfo { channel_id: status.id });
         Ok(ChannelQueryResponse { channels: channels.collect() }.encode_to_vec().into())
     }
 

@@ -44,7 +44,7 @@ fn position(text: &str) -> std::result::Result<Position, String> {
     }
 }
 
-async fn connect(context: &Context, channel: &str) -> Result<Peer> {
+pub(super) async fn connect(context: &Context, channel: &str) -> Result<Peer> {
     let node = first_peer(context, channel)?;
     context.peer(node, &context.actor(channel)?).await
 }

@@ -2,6 +2,7 @@
 //! with the same verdict; the network goes on while a majority lives, and by itself once it is up
 //! again.
 
+mod administration;
 mod chains;
 mod load;
 
