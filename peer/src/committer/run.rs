@@ -92,8 +92,8 @@ async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
     };
     let reason = match (committed, fetched) {
         _ if channel.is_closing() => return,
-        (Err(_), _) => "the committer panicked".to_owned(),
-        (Ok(Err(error)), _) => describe(&error),
+        (Err(_), _) => "the committer panicked; the log says where; restart the peer".to_owned(),
+        (Ok(Err(error)), _) => with_remedy(&error),
         (Ok(Ok(())), Err(reason)) => reason,
         (Ok(Ok(())), Ok(())) => return,
     };
@@ -152,6 +152,14 @@ async fn fetch(
         bundle = next;
     }
     stream.failure().map_or(Ok(()), |error| Err(describe(error)))
+}
+
+/// An error with its causes, and what the operator can do about it.
+fn with_remedy(error: &super::Error) -> String {
+    match ledger::remedy(error) {
+        Some(remedy) => format!("{}; {remedy}", describe(error)),
+        None => describe(error),
+    }
 }
 
 /// An error and its causes in one line.

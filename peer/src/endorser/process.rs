@@ -145,7 +145,8 @@ impl Inner {
         Ok(creator)
     }
 
-    /// What concerns proposals that may become transactions.
+    /// What concerns proposals that may become transactions. System chaincodes answer also on a
+    /// channel that has stopped: they show what is on disk.
     fn check_transaction(
         &self,
         peeled: &PeeledProposal,
@@ -160,6 +161,10 @@ impl Inner {
         if !is_system(&peeled.chaincode) {
             regained(channel)?;
             self.access.check_identity("peer/Propose", channel, creator)?;
+            if let channels::State::Stopped(reason) = channel.state() {
+                let text = format!("channel {} has stopped on this peer: {reason}", channel.id());
+                return Err(Error::Unavailable(text));
+            }
         }
         Ok(())
     }
