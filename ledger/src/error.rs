@@ -117,6 +117,19 @@ pub enum Error {
     /// The ledger must be closed for this.
     #[error("the ledger of channel {0} is in use")]
     InUse(String),
+    /// The ledger's own copy of the snapshot it began from is damaged.
+    #[error(
+        "the snapshot in {}, from which the ledger began, is damaged; stop the node and restore \
+         this file from a backup, or remove the channel's folder and join the channel again",
+        dir.display()
+    )]
+    Base {
+        /// Folder of the copy.
+        dir: PathBuf,
+        /// Which file, and how.
+        #[source]
+        source: crate::snapshot::Error,
+    },
     /// An earlier commit failed half-way; what is in memory may not be what is on disk.
     #[error("channel {0} refuses commits after an earlier failure; restart the node")]
     Failed(String),

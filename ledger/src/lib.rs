@@ -21,7 +21,7 @@ mod config;
 mod config_history;
 mod database;
 mod error;
-mod failpoint;
+pub mod failpoint;
 mod history;
 mod ledger;
 mod manager;

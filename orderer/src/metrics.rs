@@ -11,6 +11,7 @@ pub(crate) struct Metrics {
     term: Family<Channel, Gauge>,
     alive: Family<Channel, Gauge>,
     height: Family<Channel, Gauge>,
+    stopped: Family<Channel, Gauge>,
     blocks: Family<Channel, Counter>,
     envelopes: Family<Channel, Counter>,
     /// Answers to Broadcast, by status.
@@ -40,6 +41,7 @@ pub(crate) struct ChannelMetrics {
     pub(crate) term: Gauge,
     pub(crate) alive: Gauge,
     pub(crate) height: Gauge,
+    pub(crate) stopped: Gauge,
     pub(crate) blocks: Counter,
     pub(crate) envelopes: Counter,
 }
@@ -54,6 +56,7 @@ impl Metrics {
         add("term", "Raft term of the channel", &self.term);
         add("active_consenters", "On the leader: consenters heard of lately", &self.alive);
         add("height", "Blocks of the channel", &self.height);
+        add("channel_stopped", "1 if the channel has stopped on an error", &self.stopped);
         let count = |name: &str, help: &str, family: &Family<Channel, Counter>| {
             registry.register(&format!("gauze_orderer_{name}"), help, family.clone());
         };
@@ -84,6 +87,7 @@ impl Metrics {
             term: self.term.get_or_create(&label).clone(),
             alive: self.alive.get_or_create(&label).clone(),
             height: self.height.get_or_create(&label).clone(),
+            stopped: self.stopped.get_or_create(&label).clone(),
             blocks: self.blocks.get_or_create(&label).clone(),
             envelopes: self.envelopes.get_or_create(&label).clone(),
         }
@@ -92,7 +96,8 @@ impl Metrics {
     /// Forgets a removed channel.
     pub(crate) fn forget(&self, channel: &str) {
         let label = Channel { channel: channel.to_owned() };
-        for family in [&self.leader, &self.has_leader, &self.term, &self.alive, &self.height] {
+        let gauges = [&self.leader, &self.has_leader, &self.term, &self.alive];
+        for family in gauges.into_iter().chain([&self.height, &self.stopped]) {
             family.remove(&label);
         }
         self.blocks.remove(&label);

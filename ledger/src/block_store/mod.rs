@@ -108,7 +108,10 @@ pub enum Error {
         last: u64,
     },
     /// The snapshot the chain began from cannot be read.
-    #[error("the snapshot this ledger began from")]
+    #[error(
+        "the snapshot this ledger began from is damaged; stop the node and restore this file from \
+         a backup, or remove the channel's folder and join the channel again"
+    )]
     Snapshot(#[from] crate::snapshot::Error),
     /// The chain on disk has a gap.
     #[error("the chain in {} lacks block {expected}: found block {found}", dir.display())]

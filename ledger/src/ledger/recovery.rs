@@ -29,13 +29,17 @@ pub(super) fn open(
     progress: OnProgress<'_>,
 ) -> Result<Ledger, Error> {
     admin::finish(dir, &config)?;
-    match try_open(dir, channel_id, config.clone(), progress) {
+    let opened = match try_open(dir, channel_id, config.clone(), progress) {
         Err(error) if Database::is_damaged(&dir.join("index")) => {
             tracing::warn!(channel = channel_id, %error, "the ledger is opened again");
             try_open(dir, channel_id, config, progress)
         }
         opened => opened,
-    }
+    };
+    opened.map_err(|error| match error {
+        Error::Snapshot(source) => Error::Base { dir: dir.join(snapshot::BASE), source },
+        error => error,
+    })
 }
 
 fn try_open(

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use super::format::{ADDITIONAL, SIGNABLE};
 use super::{Error as SnapshotError, Snapshot, record_missing};
+use crate::failpoint::reach;
 use crate::{BlockStore, Config, Error, Ledger, Ledgers, View};
 
 /// Folder of the snapshot in a ledger that began from one.
 pub(crate) const BASE: &str = "snapshot";
+/// File beside the copy with the hash of its additional metadata.
+const SEAL: &str = "seal";
 /// End of the name of a ledger in the making.
 const UNFINISHED: &str = "_joining";
 
@@ -70,7 +73,11 @@ fn make(
 ) -> Result<(), Error> {
     copy(snapshot, &place.join(BASE))?;
     // Opening it imports the copy, which compares every file with its hash.
-    let ledger = Ledger::open(place, id, config.clone())?;
+    let ledger = Ledger::open(place, id, config.clone()).map_err(|error| match error {
+        // The copy is as good as what was copied.
+        Error::Base { source, .. } => Error::Snapshot(source),
+        error => error,
+    })?;
     let view = ledger.view()?;
     (with.accept)(&view).map_err(Error::Refused)?;
     let mut is_member = |namespace: &str, collection: &str| {
@@ -89,17 +96,31 @@ fn copy(snapshot: &Snapshot, to: &Path) -> Result<(), SnapshotError> {
     let data = snapshot.metadata().snapshot_files_raw_hashes.keys().map(String::as_str);
     for name in data.chain([SIGNABLE, ADDITIONAL]) {
         let (from, to) = (snapshot.dir().join(name), to.join(name));
+        reach("ledger::join::before_copy").map_err(SnapshotError::io("copy", &from))?;
         fs::copy(&from, &to).map_err(SnapshotError::io("copy", &from))?;
         let file = File::open(&to).map_err(SnapshotError::io("open", &to))?;
         file.sync_all().map_err(SnapshotError::io("sync", &to))?;
     }
+    seal(to)?;
     sync(to)
+}
+
+/// Writes down the hash of the one file whose hash no other file names.
+fn seal(dir: &Path) -> Result<(), SnapshotError> {
+    let (file, seal) = (dir.join(ADDITIONAL), dir.join(SEAL));
+    let bytes = fs::read(&file).map_err(SnapshotError::io("read", &file))?;
+    let hash = hex::encode(proto::sha256(&bytes));
+    fs::write(&seal, hash).map_err(SnapshotError::io("write", &seal))?;
+    let file = File::open(&seal).map_err(SnapshotError::io("open", &seal))?;
+    file.sync_all().map_err(SnapshotError::io("sync", &seal))
 }
 
 /// Gives a complete ledger its name.
 fn finish(place: &Path, target: &Path) -> Result<(), Error> {
     sync(place)?;
+    reach("ledger::join::before_rename").map_err(SnapshotError::io("rename", place))?;
     fs::rename(place, target).map_err(SnapshotError::io("rename", place))?;
+    reach("ledger::join::after_rename").map_err(SnapshotError::io("rename", place))?;
     Ok(sync(target.parent().unwrap_or(target))?)
 }
 
@@ -128,12 +149,22 @@ fn remove(dir: &Path) -> Result<(), SnapshotError> {
     fs::remove_dir_all(dir).map_err(SnapshotError::io("remove", dir))
 }
 
-/// The snapshot that the ledger in `dir` began from, if it did.
+/// The snapshot that the ledger in `dir` began from, if it did. The data files are compared with
+/// their hashes when they are read.
 pub(crate) fn base(dir: &Path, config: &Config) -> Result<Option<Arc<Snapshot>>, Error> {
-    match dir.join(BASE) {
-        base if base.exists() => Ok(Some(Arc::new(Snapshot::open(base, &config.snapshots)?))),
-        _ => Ok(None),
+    let dir = dir.join(BASE);
+    if !dir.exists() {
+        return Ok(None);
     }
+    let (path, seal) = (dir.join(ADDITIONAL), dir.join(SEAL));
+    let expected = fs::read(&seal).map_err(SnapshotError::io("read", &seal))?;
+    let bytes = fs::read(&path).map_err(SnapshotError::io("read", &path))?;
+    let found = hex::encode(proto::sha256(&bytes));
+    if expected != found.as_bytes() {
+        let expected = String::from_utf8_lossy(&expected).into_owned();
+        return Err(SnapshotError::Hash { path, expected, found }.into());
+    }
+    Ok(Some(Arc::new(Snapshot::open(dir, &config.snapshots)?)))
 }
 
 /// Removes `entry` of the folder of all ledgers if it is a ledger whose creation was interrupted.

@@ -25,4 +25,4 @@ pub use read::{Contents, Snapshot};
 
 pub(crate) use export::Exports;
 pub(crate) use import::{import_state, record_missing};
-pub(crate) use join::{base, remove_unfinished};
+pub(crate) use join::{BASE, base, remove_unfinished};

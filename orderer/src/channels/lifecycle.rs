@@ -37,6 +37,8 @@ pub(crate) struct Shared {
 
 /// Runs a channel until its tasks are cancelled or it cannot go on.
 pub(super) async fn run(channel: Arc<Channel>, shared: Arc<Shared>) {
+    let stopped = shared.metrics.channel(&channel.id).stopped;
+    stopped.set(0);
     let outcome = async {
         if !load_chain(&channel, &shared).await? {
             return Ok(());
@@ -52,6 +54,7 @@ pub(super) async fn run(channel: Arc<Channel>, shared: Arc<Shared>) {
         Ok::<(), String>(())
     };
     if let Err(reason) = outcome.await {
+        stopped.set(1);
         channel.fail(reason);
     }
     channel.inlet.store(None);
@@ -227,13 +230,16 @@ async fn append(channel: &Channel, shared: &Shared, next: Block) -> Result<(), S
     Ok(())
 }
 
-/// An error and its causes in one line.
-fn text(error: &dyn std::error::Error) -> String {
+/// An error and its causes in one line, and what the operator can do about it.
+fn text(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
         text = format!("{text}: {cause}");
         next = cause.source();
     }
-    text
+    match ledger::remedy(error) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
 }

@@ -15,7 +15,7 @@ pub(super) type Answers = Vec<(String, Result<String, ledger::Error>)>;
 /// Asks for all that does not depend on the height: what is in the blocks up to it.
 pub(super) fn of_blocks(ledger: &Ledger) -> Answers {
     let mut answers = Answers::new();
-    for number in 0..ledger.height() {
+    for number in ledger.first_block()..ledger.height() {
         let block = ledger.block(number).and_then(|block| {
             let block = block.unwrap();
             let hash = proto::block::header_hash(proto::block::header(&block)?);
@@ -100,6 +100,12 @@ pub(super) fn expect(answers: Answers) -> Vec<(String, String)> {
         (question, answer)
     });
     each.collect()
+}
+
+/// The answers as text, errors among them.
+pub(super) fn told(answers: Answers) -> Vec<(String, String)> {
+    let text = |answer: Result<_, _>| answer.unwrap_or_else(|error| super::describe(&error));
+    answers.into_iter().map(|(question, answer)| (question, text(answer))).collect()
 }
 
 /// Compares answers, question by question.

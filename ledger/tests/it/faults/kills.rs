@@ -12,10 +12,10 @@ use super::answers::{self, compare, expect};
 use super::open;
 use super::process::Work;
 use super::script::Script;
-use super::torn::{files, finished};
+use super::torn::{copy, files, finished};
 
 /// All failpoints in the source of the ledger.
-fn failpoints() -> BTreeSet<String> {
+pub(super) fn failpoints() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for file in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let text = fs::read_to_string(&file).unwrap();
@@ -28,7 +28,7 @@ fn failpoints() -> BTreeSet<String> {
 
 /// What happens to the files between two runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Injury {
+pub(super) enum Injury {
     None,
     /// The next append has begun in both logs.
     Tails,
@@ -40,7 +40,7 @@ enum Injury {
 
 const INJURIES: [Injury; 4] = [Injury::None, Injury::Tails, Injury::Block, Injury::Database];
 
-fn injure(ledger: &Path, injury: Injury) {
+pub(super) fn injure(ledger: &Path, injury: Injury) {
     let newest = |log: &str| files(&ledger.join(log)).pop();
     match injury {
         Injury::None => {}
@@ -81,14 +81,16 @@ impl Case<'_> {
     fn run(&self, script: &Script, truth: &[(String, String)]) -> usize {
         let dir = TempDir::new().unwrap();
         let work = Work::new(dir.path(), script);
+        if self.name.contains("::join::") {
+            return self.join(&work, script);
+        }
         let mut killed = usize::from(work.go_on(&self.kill(self.passed)).is_killed());
         if killed == 0 {
             // Only a recovery comes here: there must be something to recover from.
             fs::remove_dir_all(work.ledger()).unwrap();
             fs::remove_dir_all(work.snapshots()).unwrap();
             fs::create_dir(work.snapshots()).unwrap();
-            let other = format!("ledger::state::after_write={}*off->return(abort)", 9);
-            assert!(work.go_on(&other).is_killed());
+            assert!(!work.go_on("").is_killed());
         }
         injure(&work.ledger(), self.injury);
         // The second end comes while the ledger is opened, or soon after.
@@ -101,6 +103,26 @@ impl Case<'_> {
         drop(ledger);
         found.extend(expect(answers::of_files(&work.ledger(), &work.snapshots())));
         compare(&found, truth, &format!("{self:?}"));
+        killed
+    }
+}
+
+impl Case<'_> {
+    /// The same for a ledger that begins from a snapshot of the first one.
+    fn join(&self, work: &Work, script: &Script) -> usize {
+        assert!(!work.go_on("").is_killed());
+        let truth = TempDir::new().unwrap();
+        let untouched = Work::new(truth.path(), script);
+        copy(&work.snapshots(), &untouched.snapshots());
+        work.join_too();
+        let killed = usize::from(work.go_on(&self.kill(0)).is_killed())
+            + usize::from(work.go_on(&self.kill(3)).is_killed());
+        let ask = |work: &Work| {
+            let ledger = work.joined(script).unwrap();
+            script.reconcile(&ledger).unwrap();
+            answers::told(answers::all(&ledger, script))
+        };
+        compare(&ask(work), &ask(&untouched), &format!("{self:?}"));
         killed
     }
 }
@@ -132,7 +154,7 @@ fn run(cases: &[Case<'_>]) {
 }
 
 /// Which injury leads to a failpoint that only recovery passes.
-fn injury_for(name: &str, otherwise: usize) -> Injury {
+pub(super) fn injury_for(name: &str, otherwise: usize) -> Injury {
     match name {
         _ if name.contains("_repair::") => Injury::Tails,
         _ if name.contains("::repair::") => Injury::Database,

@@ -6,6 +6,7 @@
 
 mod answers;
 mod flips;
+mod full;
 mod kills;
 mod process;
 mod script;

@@ -3,9 +3,13 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use ledger::snapshot::Joining;
+use ledger::{Ledger, Ledgers};
 
 use super::script::Script;
-use super::{describe, open};
+use super::{config, describe, open};
 
 /// Where a process finds its work.
 const WORK: &str = "GAUZE_LEDGER_TEST_WORK";
@@ -17,7 +21,7 @@ pub(super) struct Work(pub(super) PathBuf);
 impl Work {
     pub(super) fn new(dir: &Path, script: &Script) -> Self {
         let work = Self(dir.to_owned());
-        for folder in [work.script(), work.snapshots()] {
+        for folder in [work.script(), work.snapshots(), work.0.join("joined snapshots")] {
             std::fs::create_dir_all(folder).unwrap();
         }
         script.save(&work.script());
@@ -34,6 +38,23 @@ impl Work {
 
     pub(super) fn snapshots(&self) -> PathBuf {
         self.0.join("snapshots")
+    }
+
+    /// Asks for a second ledger that begins from the first snapshot.
+    pub(super) fn join_too(&self) {
+        std::fs::write(self.0.join("join"), b"").unwrap();
+    }
+
+    /// Goes on with the second ledger, beginning it if it is not there.
+    pub(super) fn joined(&self, script: &Script) -> Result<Arc<Ledger>, ledger::Error> {
+        let ledgers = Ledgers::open(self.0.join("joined"), config())?;
+        let joining = Joining { accept: &|_| Ok(()), is_member: &|_, _, _| Ok(true) };
+        let ledger = match ledgers.get("test") {
+            Some(ledger) => ledger,
+            None => ledgers.create_from_snapshot(self.snapshots().join("6"), &joining)?,
+        };
+        script.run(&ledger, &self.0.join("joined snapshots"))?;
+        Ok(ledger)
     }
 
     /// Goes on with the script in another process, with these failpoints.
@@ -85,5 +106,8 @@ fn goes_on_with_its_script() {
     let ledger = open(&work.ledger()).unwrap_or_else(|error| panic!("{}", describe(&error)));
     script.run(&ledger, &work.snapshots()).unwrap_or_else(|error| panic!("{}", describe(&error)));
     drop(ledger);
+    if work.0.join("join").exists() {
+        work.joined(&script).unwrap_or_else(|error| panic!("{}", describe(&error)));
+    }
     scenario.teardown();
 }

@@ -14,6 +14,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
+use ledger::failpoint::reach;
 
 const HEADER: usize = 8;
 /// What disks write all or nothing.
@@ -91,7 +92,9 @@ impl Wal {
     pub(crate) fn append(&mut self, records: &[Bytes]) -> Result<(), Error> {
         let mut bytes = Vec::new();
         frame(records, &mut bytes);
+        reach("orderer::wal::before_write").map_err(failed("append to", &self.path))?;
         self.file.write_all(&bytes).map_err(failed("append to", &self.path))?;
+        reach("orderer::wal::before_sync").map_err(failed("sync", &self.path))?;
         self.file.sync_data().map_err(failed("sync", &self.path))
     }
 
@@ -106,6 +109,7 @@ impl Wal {
                 OpenOptions::new().create(true).write(true).truncate(true).open(&draft)?;
             file.write_all(&bytes)?;
             file.sync_all()?;
+            reach("orderer::wal::before_rename")?;
             fs::rename(&draft, &path)?;
             sync_directory(&self.directory)?;
             OpenOptions::new().append(true).open(&path)
