@@ -8,11 +8,7 @@ use super::{Config, Error, recovery};
 use crate::{Snapshot, segments};
 
 /// The height of the chain in `dir`.
-pub(crate) fn height(
-    dir: &Path,
-    base: Option<&Snapshot>,
-    config: &Config,
-) -> Result<u64, Error> {
+pub(crate) fn height(dir: &Path, base: Option<&Snapshot>, config: &Config) -> Result<u64, Error> {
     Ok(recovery::open(dir, base, config)?.height)
 }
 

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use index::{Index, Place};
 pub(crate) use cut::{cut, drop_index, height};
+pub(crate) use index::{Index, Place};
 pub use store::BlockStore;
 pub use transactions::indexed_tx_id;
 

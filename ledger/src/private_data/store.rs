@@ -54,8 +54,7 @@ impl PrivateStore {
             Ok(index.apply_batch(batch)?)
         })?;
         segments::wipe(dir, &replaced)?;
-        let mut this =
-            Self { dir: dir.to_owned(), data: Mutex::new(data), index, kept_until: 0 };
+        let mut this = Self { dir: dir.to_owned(), data: Mutex::new(data), index, kept_until: 0 };
         if end.is_some_and(|end| (end.segment, end.end()) > this.data.lock().end()) {
             this.miss_what_is_gone()?;
         }
