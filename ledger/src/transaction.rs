@@ -1,7 +1,7 @@
 //! Transactions as they stand in blocks, decoded as far as the ledger needs them.
 
 use bytes::Bytes;
-use proto::common::{self, ChannelHeader, HeaderType, Payload};
+use proto::common::{self, ChannelHeader, HeaderType, Payload, SignatureHeader};
 use proto::envelope::Envelope;
 use proto::transaction::{self, TxValidationCode};
 
@@ -52,10 +52,10 @@ impl Parsed {
     pub(crate) fn new(bytes: &Bytes, code: &mut TxValidationCode, with_private: bool) -> Self {
         let mut parsed = Self { indexed_id: None, action: Action::None, invalid: None };
         let Ok(envelope) = Envelope::parse(bytes.clone()) else {
-            parsed.indexed_id = claimed_id(bytes);
+            parsed.indexed_id = indexed_id(bytes);
             return parsed;
         };
-        parsed.indexed_id = Some(indexed_id(&envelope));
+        parsed.indexed_id = Some(id_of(&envelope.channel_header, &envelope.signature_header));
         let is_valid = *code == TxValidationCode::Valid;
         let kind = envelope.channel_header.r#type;
         if kind == HeaderType::Config as i32 && is_valid {
@@ -95,23 +95,27 @@ impl Parsed {
     }
 }
 
-/// The id under which an envelope is indexed: that of its channel header or, if the header has
-/// none (config updates made by orderers), the hash of nonce and creator.
-pub(crate) fn indexed_id(envelope: &Envelope) -> String {
-    let id = &envelope.channel_header.tx_id;
-    if !id.is_empty() {
-        return id.clone();
-    }
-    let header = &envelope.signature_header;
-    transaction::tx_id(&header.nonce, &header.creator)
-}
-
-/// The id a channel header names although the rest of the envelope is not readable: it is used up.
-fn claimed_id(bytes: &Bytes) -> Option<String> {
+/// The id under which an envelope is indexed. One that a channel header names is used up even if
+/// nothing else of the envelope can be read.
+pub(crate) fn indexed_id(bytes: &Bytes) -> Option<String> {
     let envelope: common::Envelope = proto::decode(bytes.clone()).ok()?;
     let payload: Payload = proto::decode(envelope.payload).ok()?;
-    let header: ChannelHeader = proto::decode(payload.header?.channel_header).ok()?;
-    Some(header.tx_id).filter(|id| !id.is_empty())
+    let header = payload.header?;
+    let channel: ChannelHeader = proto::decode(header.channel_header).ok()?;
+    if !channel.tx_id.is_empty() {
+        return Some(channel.tx_id);
+    }
+    let signature = proto::decode(header.signature_header).ok()?;
+    Some(id_of(&channel, &signature))
+}
+
+/// The id in a channel header or, if there is none (config updates made by orderers), the hash of
+/// nonce and creator.
+fn id_of(channel: &ChannelHeader, signature: &SignatureHeader) -> String {
+    match channel.tx_id.as_str() {
+        "" => transaction::tx_id(&signature.nonce, &signature.creator),
+        id => id.to_owned(),
+    }
 }
 
 fn results(data: Bytes) -> Result<TxRwSet, TxValidationCode> {

@@ -108,7 +108,8 @@ impl Step {
     pub(crate) fn measure(&self, done: u64, total: u64) {
         let Some(bar) = &self.bar else { return };
         if bar.length() != Some(total) {
-            let form = "  {spinner:.cyan} {prefix}  {bar:24.cyan/dim} {pos} of {len} {elapsed:.dim}";
+            let form =
+                "  {spinner:.cyan} {prefix}  {bar:24.cyan/dim} {pos} of {len} {elapsed:.dim}";
             let form = ProgressStyle::with_template(form);
             bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(total);

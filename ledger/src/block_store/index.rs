@@ -148,7 +148,8 @@ impl Index {
             batch.insert_new(prefixed(NUMBER, &number), entry.location.to_bytes());
             batch.insert_new(prefixed(HASH, &entry.hash), number);
             for (index, tx_id) in (0u32..).zip(&entry.tx_ids) {
-                let Some(tx_id) = tx_id.as_deref() else { continue };
+                // What has no id has the empty one, which Fabric's snapshots list like any other.
+                let tx_id = tx_id.as_deref().unwrap_or_default();
                 if fresh.insert(tx_id) && !self.has_tx_id(tx_id)? {
                     let mut value = [0; 12];
                     value[..8].copy_from_slice(&number);

@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use proto::common::Block;
-use proto::envelope::Envelope;
 
 use crate::transaction::indexed_id;
 
 /// The id under which an envelope is indexed: that of its channel header or, if the header has
 /// none (config updates made by orderers), the hash of nonce and creator. Nothing for bytes that
-/// are no envelope.
+/// have neither.
 pub fn indexed_tx_id(envelope: &Bytes) -> Option<String> {
-    Envelope::parse(envelope.clone()).ok().map(|envelope| indexed_id(&envelope))
+    indexed_id(envelope)
 }
 
 /// The ids of all transactions of a block.

@@ -127,7 +127,8 @@ async fn operate(context: &Context, at: &Channel, operation: Operation, yes: boo
     let report = |work: &Work| tell(&step, work);
     let outcome = peer.operate(&at.channel, operation, report).await.explain(|| what)?;
     step.done(outcome.as_ref().map_or_else(|| "gone".to_owned(), in_words));
-    let mut json = outcome.as_ref().map_or(json!({ "channel": at.channel, "state": "gone" }), to_json);
+    let mut json =
+        outcome.as_ref().map_or(json!({ "channel": at.channel, "state": "gone" }), to_json);
     json["peer"] = node.name.clone().into();
     context.output.show(json, || match &outcome {
         Some(status) => format!("{} on {}: {}", bold(&at.channel), node.name, in_words(status)),
@@ -155,7 +156,8 @@ fn confirm(what: &str, operation: Operation) -> Result<()> {
         return Err(refused());
     }
     let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "{what}: {consequence}. Go on? [y/N] ").and_then(|()| stderr.flush());
+    let asked =
+        write!(stderr, "{what}: {consequence}. Go on? [y/N] ").and_then(|()| stderr.flush());
     asked.explain(|| "ask".to_owned())?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).explain(|| "read the answer".to_owned())?;
@@ -182,7 +184,9 @@ async fn status(context: &Context, flags: &Status) -> Result<()> {
     }
     if rows.is_empty() {
         let name = flags.peer.clone().unwrap_or_default();
-        return Err(Failure::not_found(format!("there is no peer `{name}`")).next("gauze network ps"));
+        return Err(
+            Failure::not_found(format!("there is no peer `{name}`")).next("gauze network ps")
+        );
     }
     let json = rows.iter().map(|(node, told)| match told {
         Ok(channels) => {
@@ -190,7 +194,9 @@ async fn status(context: &Context, flags: &Status) -> Result<()> {
         }
         Err(failure) => json!({ "peer": node, "error": failure.to_json()["error"] }),
     });
-    context.output.show(json.collect(), || table(&["PEER", "CHANNEL", "HEIGHT", "STATE"], &lines(&rows)));
+    context
+        .output
+        .show(json.collect(), || table(&["PEER", "CHANNEL", "HEIGHT", "STATE"], &lines(&rows)));
     Ok(())
 }
 
@@ -232,9 +238,10 @@ fn in_words(status: &ChannelStatus) -> String {
 }
 
 fn to_json(status: &ChannelStatus) -> Value {
-    let work = status.work.as_ref().map(|work| {
-        json!({ "operation": work.operation, "done": work.done, "total": work.total })
-    });
+    let work = status
+        .work
+        .as_ref()
+        .map(|work| json!({ "operation": work.operation, "done": work.done, "total": work.total }));
     json!({
         "channel": status.channel, "state": state_name(status), "height": status.height,
         "reason": Some(&status.reason).filter(|reason| !reason.is_empty()),

@@ -61,16 +61,23 @@ fn the_past_of_keys_is_told() {
     let writes = history["writes"].as_array().unwrap();
     let told: Vec<_> = writes.iter().map(|it| (&it["block"], &it["value"])).collect();
     let (one, two) = (json!({ "n": 1 }), json!("two"));
-    let expected =
-        [(&json!(gone), &Value::Null), (&json!(second), &two), (&json!(first), &one)];
+    let expected = [(&json!(gone), &Value::Null), (&json!(second), &two), (&json!(first), &one)];
     assert_eq!(told, expected);
     assert_eq!((&writes[0]["deleted"], &history["more"]), (&json!(true), &json!(false)));
     let before = ["ledger", "history", LAB, "basic", &id, "-n", "1", "--before", &text(second)];
     let page = network.ask(&before);
     assert_eq!(page["writes"][0]["block"], first, "{page}");
 
-    let at = |height: u64| ["ledger", "state", LAB, "basic", &id, "--at"].map(str::to_owned).into_iter().chain([text(height)]).collect::<Vec<_>>();
-    for (height, value) in [(first + 1, &one), (second, &one), (second + 1, &two), (gone + 1, &Value::Null)] {
+    let at = |height: u64| {
+        ["ledger", "state", LAB, "basic", &id, "--at"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([text(height)])
+            .collect::<Vec<_>>()
+    };
+    for (height, value) in
+        [(first + 1, &one), (second, &one), (second + 1, &two), (gone + 1, &Value::Null)]
+    {
         let arguments = at(height);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         assert_eq!(&network.ask(&arguments)["written"]["value"], value, "at {height}");
@@ -79,7 +86,8 @@ fn the_past_of_keys_is_told() {
     network.refused(NOT_FOUND, &never.iter().map(String::as_str).collect::<Vec<_>>());
 
     let (from, to) = (text(first), text(second + 1));
-    let diff = network.ask(&["ledger", "diff", LAB, &from, &to, "--chaincode", "basic", "--key", &id]);
+    let diff =
+        network.ask(&["ledger", "diff", LAB, &from, &to, "--chaincode", "basic", "--key", &id]);
     let [change] = &diff["changes"].as_array().unwrap()[..] else { panic!("{diff}") };
     assert_eq!((&change["before"], &change["after"]["value"]), (&Value::Null, &two));
 

@@ -1,6 +1,5 @@
 //! What event streams tell about one transaction of a committed block.
 
-use prost::Message;
 use proto::common::{Block, HeaderType};
 use proto::envelope::Envelope;
 use proto::peer::{
@@ -49,7 +48,7 @@ impl Transaction {
         if action.events.is_empty() {
             return None;
         }
-        ChaincodeEvent::decode(action.events).ok()
+        proto::decode(action.events).ok()
     }
 
     fn filtered(self) -> FilteredTransaction {

@@ -148,7 +148,11 @@ pub(super) async fn state(context: &Context, flags: &State) -> Result<()> {
     json["height"] = found.height.into();
     json["written"] = write_json(&write);
     context.output.show(json, || {
-        format!("{}\n{}", faint(format!("when there were {} blocks", found.height)), write_text(&write))
+        format!(
+            "{}\n{}",
+            faint(format!("when there were {} blocks", found.height)),
+            write_text(&write)
+        )
     });
     Ok(())
 }
@@ -189,7 +193,11 @@ async fn list(context: &Context, flags: &State) -> Result<()> {
     });
     context.output.show(json, || {
         let rows: Vec<_> = entries.iter().map(entry_row).collect();
-        let rest = if more { faint(format!("\n… from {} on", keys::shown(&start))) } else { String::new() };
+        let rest = if more {
+            faint(format!("\n… from {} on", keys::shown(&start)))
+        } else {
+            String::new()
+        };
         format!("{}{rest}", table(&["KEY", "WRITTEN", "VALUE"], &rows))
     });
     Ok(())
@@ -197,7 +205,8 @@ async fn list(context: &Context, flags: &State) -> Result<()> {
 
 pub(super) async fn diff(context: &Context, flags: &Diff) -> Result<()> {
     let peer = connect(context, &flags.channel).await?;
-    let what = || format!("compare heights {} and {} of channel {}", flags.from, flags.to, flags.channel);
+    let what =
+        || format!("compare heights {} and {} of channel {}", flags.from, flags.to, flags.channel);
     let prefix = flags.key.as_ref().map(|key| keys::prefix(key, flags.composite));
     let (mut changes, mut after) = (Vec::new(), None::<KeyName>);
     while (changes.len() as u64) < u64::from(flags.limit) {
