@@ -22,7 +22,7 @@ fn filled(dir: &Path, entries: u32) {
 }
 
 fn count(tree: &Tree) -> usize {
-    tree.iter().map(|entry| entry.unwrap()).count()
+    tree.iter().filter(|entry| entry.is_ok()).count()
 }
 
 #[test]
@@ -149,4 +149,33 @@ fn no_database_at_all_is_begun_again() {
         fs::write(at.join(file), b"no database at all").unwrap();
         assert!(open(&at).tree(&STATE).unwrap().is_empty());
     }
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "it says how long it took")]
+#[ignore = "long: how long the check of a large database takes"]
+fn long_opening_a_million_entries() {
+    let dir = TempDir::new().unwrap();
+    let at = dir.path().join("index");
+    let cache = 128 << 20;
+    let tree = Database::open(&at, cache, SPECS).unwrap().tree(&STATE).unwrap();
+    let begun = std::time::Instant::now();
+    for block in 0..1000u64 {
+        let mut batch = Batch::default();
+        for number in 0..1000u64 {
+            let key = proto::sha256(&(block * 1000 + number).to_be_bytes());
+            batch.insert(&key[..], vec![block as u8; 100]);
+        }
+        tree.apply_batch(batch).unwrap();
+    }
+    tree.flush().unwrap();
+    println!("written in {:?}", begun.elapsed());
+    drop(tree);
+    let begun = std::time::Instant::now();
+    let tree = Database::open(&at, cache, SPECS).unwrap().tree(&STATE).unwrap();
+    println!("opened in {:?}", begun.elapsed());
+    drop(tree);
+    let begun = std::time::Instant::now();
+    drop(sled::Config::new().path(&at).cache_capacity(cache).open().unwrap());
+    println!("opened by sled alone in {:?}", begun.elapsed());
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Operation {
 
 impl State {
     /// Why the channel cannot be used and what to do about it, in words.
-    pub(super) fn explain(&self, channel: &str) -> String {
+    pub(crate) fn explain(&self, channel: &str) -> String {
         match self {
             Self::Running => {
                 format!("channel {channel} is being opened or closed; try again later")

@@ -14,7 +14,7 @@ use super::respond::{Outcome, answer, plain};
 use super::transaction::{CallError, Proposal, Transaction};
 use super::{Endorser, Error, Inner, check, interest, private};
 use crate::causes::in_one_line;
-use crate::channels::{self, Channel};
+use crate::channels::{self, Channel, State};
 use crate::system::{self, Context, failure, is_system};
 
 impl Endorser {
@@ -161,9 +161,8 @@ impl Inner {
         if !is_system(&peeled.chaincode) {
             regained(channel)?;
             self.access.check_identity("peer/Propose", channel, creator)?;
-            if let channels::State::Stopped(reason) = channel.state() {
-                let text = format!("channel {} has stopped on this peer: {reason}", channel.id());
-                return Err(Error::Unavailable(text));
+            if let failed @ State::Failed { .. } = channel.state() {
+                return Err(Error::Unavailable(failed.explain(channel.id())));
             }
         }
         Ok(())

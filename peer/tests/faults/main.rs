@@ -121,9 +121,9 @@ impl World {
         self.order(CARE, "one");
         self.order(CARE, "two");
         let channel = self.channel(CARE);
-        until("stopped", || matches!(channel.state(), State::Stopped(_))).await;
+        until("stopped", || matches!(channel.state(), State::Failed { .. })).await;
         fail::remove(failpoint);
-        let State::Stopped(reason) = channel.state() else { panic!("it goes on") };
+        let State::Failed { reason } = channel.state() else { panic!("it goes on") };
         reason
     }
 

@@ -239,7 +239,8 @@ fn flipped_bits_are_repaired_or_refused() {
 #[test]
 #[ignore = "long: thousands of flips; GAUZE_FLIP_SEEDS=from-to chooses others"]
 fn long_flipped_bits_are_repaired_or_refused() {
-    let seeds = std::env::var("GAUZE_FLIP_SEEDS").unwrap_or_else(|_| "1000-3000".into());
+    let seeds = std::env::var_os("GAUZE_FLIP_SEEDS").unwrap_or_else(|| "1000-3000".into());
+    let seeds = seeds.into_string().unwrap();
     let (from, to) = seeds.split_once('-').unwrap();
     flip_in_processes(from.parse().unwrap()..to.parse().unwrap(), 50);
 }

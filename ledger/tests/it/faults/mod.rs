@@ -4,6 +4,8 @@
 //! Failpoints are global, so every test that sets one does it in a process of its own: the test
 //! binary starts itself again (`process`).
 
+#![allow(clippy::print_stdout, reason = "a process tells the one that started it what it met")]
+
 mod answers;
 mod flips;
 mod full;
