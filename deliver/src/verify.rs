@@ -113,11 +113,11 @@ fn signed_data(bundle: &Bundle, header: &BlockHeader, metadata: &Metadata) -> Ve
         .filter_map(|signature| {
             let (prefix, identity) = if byzantine && signature.signature_header.is_empty() {
                 let prefix = &signature.identifier_header;
-                let signer = IdentifierHeader::decode(prefix.clone()).ok()?.identifier;
+                let signer = proto::decode::<IdentifierHeader>(prefix.clone()).ok()?.identifier;
                 (prefix, consenter_identity(bundle, signer)?)
             } else {
                 let prefix = &signature.signature_header;
-                (prefix, SignatureHeader::decode(prefix.clone()).ok()?.creator)
+                (prefix, proto::decode::<SignatureHeader>(prefix.clone()).ok()?.creator)
             };
             let data = block::signed_message(&metadata.value, prefix, header).into();
             Some(SignedData { data, identity, signature: signature.signature.clone() })

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use prost::Message;
 use proto::kvrwset;
 
 /// The transaction that last wrote a key: its block and its position there.
@@ -76,7 +75,7 @@ pub struct Versioned {
 impl Versioned {
     /// The metadata by name. Bytes that do not decode count as no metadata.
     pub fn metadata_entries(&self) -> BTreeMap<String, Bytes> {
-        let entries = kvrwset::KvMetadataWrite::decode(self.metadata.clone());
+        let entries = proto::decode::<kvrwset::KvMetadataWrite>(self.metadata.clone());
         let entries = entries.map(|write| write.entries).unwrap_or_default();
         entries.into_iter().map(|entry| (entry.name, entry.value)).collect()
     }

@@ -66,12 +66,12 @@ fn of(classification: Classification, message: &impl Message) -> MspPrincipal {
 pub fn msp_id(principal: &MspPrincipal) -> Option<String> {
     let bytes = principal.principal.clone();
     match principal.principal_classification() {
-        Classification::Role => MspRole::decode(bytes).ok().map(|it| it.msp_identifier),
+        Classification::Role => proto::decode::<MspRole>(bytes).ok().map(|it| it.msp_identifier),
         Classification::OrganizationUnit => {
-            OrganizationUnit::decode(bytes).ok().map(|it| it.msp_identifier)
+            proto::decode::<OrganizationUnit>(bytes).ok().map(|it| it.msp_identifier)
         }
         Classification::Identity => {
-            proto::msp::SerializedIdentity::decode(bytes).ok().map(|it| it.mspid)
+            proto::decode::<proto::msp::SerializedIdentity>(bytes).ok().map(|it| it.mspid)
         }
         Classification::Anonymity | Classification::Combined => None,
     }

@@ -1,5 +1,8 @@
 //! One stream from one orderer.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use node::grpc::{ConnectError, Dial, MAX_MESSAGE_BYTES};
 use node::tls::ClientTls;
 use proto::common::{Block, Status};
@@ -39,10 +42,18 @@ pub(super) enum Error {
     Timeout,
 }
 
-/// An open stream of blocks.
-#[derive(Debug)]
+type Answers = Streaming<DeliverResponse>;
+
+/// A stream of blocks.
 pub(super) struct Connection {
-    answers: Streaming<DeliverResponse>,
+    state: State,
+}
+
+/// Some servers, Fabric's orderers among them, begin to answer with the first block, however long
+/// that takes. Waiting for the stream is therefore part of waiting for a block.
+enum State {
+    Asked(Pin<Box<dyn Future<Output = Result<Answers, tonic::Status>> + Send>>),
+    Answered(Answers),
 }
 
 impl Connection {
@@ -67,16 +78,17 @@ impl Connection {
         let mut orderer = AtomicBroadcastClient::new(dial.connect().await?)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        let answers = tokio::time::timeout(timeout, orderer.deliver(requests))
-            .await
-            .map_err(|_| Error::Timeout)?
-            .map_err(Box::new)?;
-        Ok(Self { answers: answers.into_inner() })
+        let answers = async move { Ok(orderer.deliver(requests).await?.into_inner()) };
+        Ok(Self { state: State::Asked(Box::pin(answers)) })
     }
 
-    /// The next block.
+    /// The next block. Waiting may be given up and begun again.
     pub(super) async fn block(&mut self) -> Result<Block, Error> {
-        let answer = self.answers.message().await.map_err(Box::new)?.ok_or(Error::Ended)?;
+        if let State::Asked(answers) = &mut self.state {
+            self.state = State::Answered(answers.as_mut().await.map_err(Box::new)?);
+        }
+        let State::Answered(answers) = &mut self.state else { return Err(Error::Ended) };
+        let answer = answers.message().await.map_err(Box::new)?.ok_or(Error::Ended)?;
         match answer.r#type.ok_or(Error::Empty)? {
             Type::Block(block) => Ok(block),
             Type::Status(status) => {

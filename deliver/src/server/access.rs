@@ -4,7 +4,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use channel::{Bundle, SignedData, policy};
-use prost::Message;
 use proto::envelope::Envelope;
 use proto::msp::SerializedIdentity;
 
@@ -28,7 +27,7 @@ pub(super) enum Denied {
 impl Session {
     pub(super) fn new(envelope: &Envelope) -> Self {
         let signed = SignedData::of_envelope(envelope);
-        let expires = SerializedIdentity::decode(signed.identity.clone())
+        let expires = proto::decode::<SerializedIdentity>(signed.identity.clone())
             .ok()
             .and_then(|identity| msp::Certificate::from_pem(&identity.id_bytes).ok())
             .map(|certificate| certificate.not_after());

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prost::Message;
 use proto::common;
 use proto::envelope::Envelope;
 use proto::orderer::seek_position::Type;
@@ -55,7 +54,7 @@ fn is_near(timestamp: &prost_types::Timestamp, window: Duration) -> bool {
 
 /// Decodes what the request seeks.
 pub(super) fn seek(envelope: &Envelope) -> Result<SeekInfo, prost::DecodeError> {
-    SeekInfo::decode(envelope.data.clone())
+    proto::decode::<SeekInfo>(envelope.data.clone())
 }
 
 /// The blocks a request asks for.

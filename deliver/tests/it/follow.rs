@@ -29,6 +29,11 @@ struct Network {
 impl Network {
     /// Orderers that listen and have no channel yet.
     async fn start(count: usize) -> Self {
+        Self::start_with(count, false).await
+    }
+
+    /// The same; `late` ones begin to answer with the first block.
+    async fn start_with(count: usize, late: bool) -> Self {
         let consortium = Consortium::new();
         let mut orderers = Vec::new();
         for _ in 0..count {
@@ -38,6 +43,7 @@ impl Network {
         let genesis = consortium.genesis(&addresses);
         let sources: Vec<_> = (0..count).map(|_| Served::new(None)).collect();
         for (orderer, source) in orderers.iter_mut().zip(&sources) {
+            orderer.late = late;
             orderer.serve(Arc::clone(source));
         }
         let signer = consortium.orderers.member("orderer");
@@ -204,6 +210,24 @@ async fn silence_is_no_fault_while_nobody_has_more() {
     network.asked(other, asked + 2).await;
     chain.grow(1, &network.signer);
     assert_eq!(expect(&mut blocks, &chain, 3..4).await, source, "it is still followed");
+    network.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderer_may_begin_to_answer_with_the_first_block() {
+    let network = Network::start_with(2, true).await;
+    let chain = network.chain(1);
+    (0..2).for_each(|orderer| network.serve(orderer, &chain));
+    let mut blocks = network.follow();
+    // Longer than connecting may take: one is asked for news every 300 ms, the other is followed.
+    tokio::select! {
+        () = network.asked(0, 9) => {}
+        () = network.asked(1, 9) => {}
+    }
+    chain.grow(2, &network.signer);
+    let source = expect(&mut blocks, &chain, 1..3).await;
+    let followed = usize::from(source == network.orderers[1].address);
+    assert_eq!(network.times_asked(followed), 1, "it was never left");
     network.stop().await;
 }
 

@@ -13,6 +13,7 @@ use proto::orderer::atomic_broadcast_server::{AtomicBroadcast, AtomicBroadcastSe
 use proto::orderer::deliver_response::Type;
 use proto::orderer::{BroadcastResponse, DeliverResponse};
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::{Request, Response, Streaming};
@@ -26,11 +27,16 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Orderer {
     pub(crate) address: String,
     listener: Option<Server>,
+    /// Whether answers begin with the first block only.
+    pub(crate) late: bool,
     pub(crate) tasks: Tasks,
 }
 
 struct Service {
     deliver: Handler<Served, OrdererDeliver>,
+    /// Begins to answer with the first block, as Fabric's orderers do.
+    late: bool,
+    tasks: Tasks,
 }
 
 #[tonic::async_trait]
@@ -49,7 +55,22 @@ impl AtomicBroadcast for Service {
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<Self::DeliverStream>, tonic::Status> {
-        self.deliver.deliver(request)
+        let response = self.deliver.deliver(request)?;
+        if !self.late {
+            return Ok(response);
+        }
+        let mut answers = response.into_inner();
+        let mut next = answers.next().await;
+        let (sender, receiver) = mpsc::channel(8);
+        self.tasks.spawn("pass on", async move {
+            while let Some(answer) = next {
+                if sender.send(answer).await.is_err() {
+                    return;
+                }
+                next = answers.next().await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
     }
 }
 
@@ -61,7 +82,7 @@ impl Orderer {
         let tls = ServerTls::load(&tls).unwrap();
         let listener = Server::bind("127.0.0.1:0", Some(tls)).await.unwrap();
         let address = listener.local_address().to_string();
-        Self { address, listener: Some(listener), tasks: Tasks::new() }
+        Self { address, listener: Some(listener), late: false, tasks: Tasks::new() }
     }
 
     /// Serves with the settings of an orderer that demands client certificates.
@@ -71,7 +92,8 @@ impl Orderer {
 
     pub(crate) fn serve_with(&mut self, source: Arc<Served>, config: Config) {
         let deliver = Handler::new(source, OrdererDeliver, config, &self.tasks);
-        let service = AtomicBroadcastServer::new(Service { deliver });
+        let service = Service { deliver, late: self.late, tasks: self.tasks.clone() };
+        let service = AtomicBroadcastServer::new(service);
         self.listener.take().unwrap().serve(Routes::new(service), &self.tasks);
     }
 

@@ -65,7 +65,7 @@ fn wrap(
 
 /// The client's update inside a config envelope.
 pub(super) fn update_within(config: &Envelope) -> Result<Envelope, Rejection> {
-    let envelope = ConfigEnvelope::decode(config.data.clone())
+    let envelope = proto::decode::<ConfigEnvelope>(config.data.clone())
         .map_err(|_| Rejection::bad_request("config envelope does not decode"))?;
     let update = envelope.last_update;
     let update = update.ok_or_else(|| Rejection::bad_request("config without its update"))?;
@@ -79,7 +79,7 @@ pub(super) fn check(
     alive: &[NodeId],
     config: &Envelope,
 ) -> Result<Option<Change>, Rejection> {
-    let envelope = ConfigEnvelope::decode(config.data.clone())
+    let envelope = proto::decode::<ConfigEnvelope>(config.data.clone())
         .map_err(|_| Rejection::bad_request("config envelope does not decode"))?;
     let next =
         update::validate(bundle, &envelope).map_err(|e| Rejection::bad_request(causes(&e)))?;
@@ -157,8 +157,8 @@ fn check_quorum(now: &Consenters, next: &Consenters, alive: &[NodeId]) -> Result
 fn update_of(envelope: &common::Envelope) -> Result<ConfigUpdate, Rejection> {
     let decoded = Envelope::peel(envelope.clone())
         .ok()
-        .and_then(|envelope| ConfigUpdateEnvelope::decode(envelope.data).ok())
-        .and_then(|update| ConfigUpdate::decode(update.config_update).ok());
+        .and_then(|envelope| proto::decode::<ConfigUpdateEnvelope>(envelope.data).ok())
+        .and_then(|update| proto::decode::<ConfigUpdate>(update.config_update).ok());
     decoded.ok_or_else(|| Rejection::bad_request("config update does not decode"))
 }
 

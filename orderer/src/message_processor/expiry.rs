@@ -2,14 +2,13 @@
 //! renew; what is valid in a block never depends on a clock.
 
 use msp::Certificate;
-use prost::Message;
 use proto::envelope::Envelope;
 use proto::msp::SerializedIdentity;
 
 use super::Rejection;
 
 pub(super) fn check(envelope: &Envelope, now: i64) -> Result<(), Rejection> {
-    let end = SerializedIdentity::decode(envelope.signature_header.creator.clone())
+    let end = proto::decode::<SerializedIdentity>(envelope.signature_header.creator.clone())
         .ok()
         .and_then(|identity| Certificate::from_pem(&identity.id_bytes).ok())
         .map(|certificate| certificate.not_after());

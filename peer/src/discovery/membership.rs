@@ -16,7 +16,7 @@ pub struct PeerInfo {
     pub identity: Bytes,
     /// How many blocks of the channel it has.
     pub height: u64,
-    /// The chaincodes of the channel it can run, with their versions.
+    /// The chaincodes of the channel it can run, with the sequences of their definitions.
     pub chaincodes: BTreeMap<String, String>,
     /// Whether it is this peer.
     pub is_local: bool,

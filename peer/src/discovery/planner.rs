@@ -143,8 +143,8 @@ impl Planner {
         peers.sort_by(by_height);
         for call in &interest.chaincodes {
             if !is_system(&call.name) {
-                let version = question.definition(&call.name)?.version().to_owned();
-                peers.retain(|peer| peer.chaincodes.get(&call.name) == Some(&version));
+                let sequence = question.definition(&call.name)?.sequence.to_string();
+                peers.retain(|peer| peer.chaincodes.get(&call.name) == Some(&sequence));
             }
             if !call.no_private_reads {
                 for name in &call.collection_names {

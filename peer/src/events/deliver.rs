@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::private::visible;
 use super::transaction::filtered_block;
 use crate::channels::{Channel, Channels};
+use crate::private_data::visible;
 
 impl Serve for Channel {
     fn heights(&self) -> watch::Receiver<u64> {

@@ -3,7 +3,6 @@
 
 pub mod chaincode;
 mod deliver;
-mod private;
 
 mod transaction;
 

@@ -12,6 +12,8 @@ use super::{DropReason, Trust};
 pub(super) struct Remote {
     pub(super) pki_id: PkiId,
     pub(super) msp_id: String,
+    /// Its `SerializedIdentity`.
+    pub(super) identity: Bytes,
 }
 
 /// Verifies a handshake. `tls_hash` is that of the certificate the other side showed, `None`
@@ -32,7 +34,7 @@ pub(super) fn verify(
     let pki_id = checked_pki_id(&conn.identity, &conn.pki_id)?;
     let identity = trust.identity(&conn.identity)?;
     identity.verify(&envelope.payload, &envelope.signature).map_err(|_| DropReason::Signature)?;
-    Ok(Remote { pki_id, msp_id: identity.msp_id().to_owned() })
+    Ok(Remote { pki_id, msp_id: identity.msp_id().to_owned(), identity: conn.identity })
 }
 
 /// The PKI id of an identity, which must be the one claimed.

@@ -33,6 +33,9 @@ fn tag(content: &Content) -> Option<Tag> {
         Content::StateInfo(_) | Content::StateSnapshot(_) | Content::StateInfoPullReq(_) => {
             Some(Tag::ChanOrOrg)
         }
+        Content::PrivateReq(_) | Content::PrivateRes(_) | Content::PrivateData(_) => {
+            Some(Tag::ChanOnly)
+        }
         _ => None,
     }
 }
@@ -53,6 +56,34 @@ fn encode(content: Content) -> Bytes {
     let tag = tag(&content).unwrap_or(Tag::Undefined);
     let message = GossipMessage { tag: tag.into(), content: Some(content), ..Default::default() };
     message.encode_to_vec().into()
+}
+
+/// The answer to `question`: same nonce, same channel.
+pub(super) fn answer(question: &Question, content: Content) -> Envelope {
+    let message = GossipMessage {
+        nonce: question.nonce,
+        channel: question.channel.clone(),
+        tag: tag(&content).unwrap_or(Tag::Undefined).into(),
+        content: Some(content),
+    };
+    Envelope { payload: message.encode_to_vec().into(), ..Default::default() }
+}
+
+/// What ties an answer to the message it is about.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Chosen by the sender.
+    pub(super) nonce: u64,
+    /// Name of the channel.
+    pub(super) channel: Bytes,
+}
+
+impl Question {
+    pub(super) fn of(envelope: &Envelope) -> Result<Self, DropReason> {
+        let message =
+            GossipMessage::decode(envelope.payload.clone()).map_err(|_| DropReason::Malformed)?;
+        Ok(Self { nonce: message.nonce, channel: message.channel })
+    }
 }
 
 /// Reads a message and checks its tag.

@@ -29,6 +29,9 @@ pub enum DropReason {
     /// The sender's organization is not in the channel.
     #[error("sender is not in the channel")]
     NotInChannel,
+    /// The ledger cannot be read or written.
+    #[error("ledger not accessible")]
+    Ledger,
     /// The bound on peers or connections is reached.
     #[error("bound reached")]
     Full,

@@ -1,6 +1,7 @@
 //! Finding other peers over Fabric's peer-to-peer wire: who is alive under which endpoint, and how
-//! far and with which chaincodes each peer is on a channel. No blocks and no private data travel
-//! here.
+//! far and with which chaincodes each peer is on a channel. Private data is handed to members who
+//! ask for it, and taken from endorsers who push it. No blocks travel here, and this peer neither
+//! asks for nor pushes private data.
 //!
 //! Every peer keeps a stream to every other peer it may know: those of its own organization from
 //! the configured bootstrap endpoints, those of other organizations from the anchor peers of the
@@ -17,6 +18,7 @@ mod handshake;
 mod message;
 mod metrics;
 mod myself;
+mod private;
 mod receive;
 mod run;
 mod service;

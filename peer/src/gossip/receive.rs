@@ -10,7 +10,8 @@ use proto::gossip::{
 
 use super::DropReason;
 use super::handshake::{Remote, checked_pki_id};
-use super::message::{self, PkiId, channel_mac};
+use super::message::{self, PkiId, Question, channel_mac};
+use super::private;
 use super::run::Shared;
 use super::table::{Alive, Made, State};
 
@@ -24,7 +25,9 @@ pub(super) fn handle(
     envelope: &Envelope,
 ) -> Result<Option<Envelope>, DropReason> {
     match message::parse(envelope)? {
-        Content::AliveMsg(alive) => known_is_fine(take_alive(shared, envelope, &alive)),
+        Content::AliveMsg(alive) => {
+            known_is_fine(take_alive(shared, envelope, &alive, Some(remote)))
+        }
         Content::MemReq(request) => {
             let own = request.self_information.ok_or(DropReason::Malformed)?;
             known_is_fine(take_alive_envelope(shared, &own))?;
@@ -40,6 +43,12 @@ pub(super) fn handle(
             Ok(None)
         }
         Content::StateInfoPullReq(request) => snapshot(shared, remote, &request).map(Some),
+        Content::PrivateReq(request) => {
+            private::answer(shared, remote, &Question::of(envelope)?, &request).map(Some)
+        }
+        Content::PrivateData(pushed) => {
+            private::take(shared, remote, &Question::of(envelope)?, pushed).map(Some)
+        }
         Content::Empty(_) => Ok(None),
         _ => Err(DropReason::Unsupported),
     }
@@ -68,15 +77,17 @@ fn count_bad(
 
 fn take_alive_envelope(shared: &Shared, envelope: &Envelope) -> Result<(), DropReason> {
     match message::parse(envelope)? {
-        Content::AliveMsg(alive) => take_alive(shared, envelope, &alive),
+        Content::AliveMsg(alive) => take_alive(shared, envelope, &alive, None),
         _ => Err(DropReason::Malformed),
     }
 }
 
+/// Peers repeat their identity rarely. That of the one at the other end stood in its handshake.
 fn take_alive(
     shared: &Shared,
     envelope: &Envelope,
     message: &AliveMessage,
+    remote: Option<&Remote>,
 ) -> Result<(), DropReason> {
     let member = message.membership.as_ref().ok_or(DropReason::Malformed)?;
     let made = Made::from(message.timestamp.as_ref().ok_or(DropReason::Malformed)?);
@@ -85,6 +96,9 @@ fn take_alive(
     }
     let known = || {
         let pki_id: PkiId = member.pki_id.as_ref().try_into().ok()?;
+        if let Some(remote) = remote.filter(|remote| remote.pki_id == pki_id) {
+            return Some(remote.identity.clone());
+        }
         shared.table.lock().get(&pki_id).map(|entry| entry.alive.identity.clone())
     };
     let identity_bytes = match message.identity.is_empty() {

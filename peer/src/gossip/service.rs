@@ -122,7 +122,11 @@ impl Session {
                 tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => DropReason::Transport,
                 _ => DropReason::Closed,
             })?;
-            match receive::handle(&self.shared, &remote, &envelope) {
+            // Verifying keeps a core busy, and private data is read from disk.
+            let (shared, sender) = (self.shared.clone(), remote.clone());
+            let handling =
+                tokio::task::spawn_blocking(move || receive::handle(&shared, &sender, &envelope));
+            match handling.await.map_err(|_| DropReason::Closed)? {
                 Ok(None) => {}
                 // A peer that does not read its answers loses them.
                 Ok(Some(answer)) => drop(self.sender.try_send(answer)),

@@ -213,7 +213,10 @@ fn query_all_installed(lifecycle: &Lifecycle, message: Bytes) -> Result<Vec<u8>,
 
 fn installed_package(lifecycle: &Lifecycle, message: Bytes) -> Result<Vec<u8>, Error> {
     let args: wire::GetInstalledChaincodePackageArgs = decode(message)?;
-    let chaincode_install_package = lifecycle.packages().file(&args.package_id)?;
+    let chaincode_install_package = lifecycle
+        .packages()
+        .file(&args.package_id)
+        .map_err(|error| Error::Refused(format!("could not load cc install package: {error}")))?;
     Ok(wire::GetInstalledChaincodePackageResult { chaincode_install_package }.encode_to_vec())
 }
 

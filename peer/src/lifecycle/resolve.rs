@@ -145,16 +145,17 @@ impl Lifecycle {
         Ok(package_id.map_or(Source::NotInstalled, Source::Package))
     }
 
-    /// Names and versions of the chaincodes this peer can run as of `view`, `_lifecycle` included:
-    /// what it tells other peers about itself.
+    /// The chaincodes this peer can run as of `view`, `_lifecycle` included: what it tells other
+    /// peers about itself. The version told is the definition's sequence, since a definition may
+    /// change in any part without a new version.
     pub fn chaincodes(&self, view: &View) -> Result<BTreeMap<String, String>, Error> {
         let mut names = BTreeMap::new();
         for (name, definition) in definitions::list(view)? {
             if let Source::Package(_) = self.package(view, &name, &definition)? {
-                names.insert(name, definition.version().to_owned());
+                names.insert(name, definition.sequence.to_string());
             }
         }
-        names.insert(state::NAMESPACE.to_owned(), crate::system::VERSION.to_owned());
+        names.insert(state::NAMESPACE.to_owned(), LIFECYCLE_SEQUENCE.to_owned());
         Ok(names)
     }
 
@@ -174,6 +175,9 @@ impl Lifecycle {
         Ok(references)
     }
 }
+
+/// The sequence peers tell of `_lifecycle`, which has no definition.
+const LIFECYCLE_SEQUENCE: &str = "1";
 
 /// Package id, channel, and the names and versions it runs as there.
 pub(super) type References = BTreeMap<String, BTreeMap<String, Vec<(String, String)>>>;

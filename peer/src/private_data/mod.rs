@@ -6,6 +6,8 @@
 
 mod gather;
 mod membership;
+mod visible;
 
 pub use gather::{Error, gather};
 pub use membership::{Member, is_member};
+pub(crate) use visible::{endorsed, of_collection, visible};

@@ -157,7 +157,7 @@ impl Parts {
             },
         );
         let tls = self.tls.server.is_some();
-        let discovery = discovery::Service::new(channels.clone(), access.clone(), planner, tls);
+        let discovery = discovery::Service::new(channels.clone(), access.clone(), planner);
         let mut deliver = self.config.deliver.clone();
         deliver.tls_binding |= tls && self.config.tls.client_auth_required;
         let admin = Admin::new(

@@ -48,7 +48,7 @@ impl Cscc {
             "JoinChainBySnapshot" | "JoinBySnapshotStatus" => {
                 Err("joining by snapshot is not supported".to_owned())
             }
-            _ => Err(format!("Requested function {function} not found.")),
+            _ => argument().and(Err(format!("Requested function {function} not found."))),
         }
     }
 
@@ -80,7 +80,12 @@ impl Cscc {
         argument: &Bytes,
     ) -> Result<Arc<Channel>, String> {
         let id = std::str::from_utf8(argument).map_err(|_| "channel id is not text")?;
-        let channel = self.channels.get(id).ok_or_else(|| format!("Unknown chain ID, {id}"))?;
+        let channel = self.channels.get(id).ok_or_else(|| {
+            format!(
+                "access denied for [{function}][{id}]: Failed to get policy manager for channel \
+                 [{id}]"
+            )
+        })?;
         context
             .authorize_on(&format!("cscc/{function}"), &channel)
             .map_err(|denied| format!("access denied for [{function}][{id}]: {denied}"))?;

@@ -31,6 +31,9 @@ impl Qscc {
             return Err(format!("Incorrect number of arguments, {}", args.len()));
         };
         let (function, channel) = (text(function)?, text(channel)?);
+        if rest.is_empty() && function != "GetChainInfo" {
+            return Err(format!("missing 3rd argument for {function}"));
+        }
         let channel =
             self.channels.get(channel).ok_or_else(|| format!("Invalid chain ID, {channel}"))?;
         authorize(context, function, &channel)?;
@@ -41,10 +44,7 @@ impl Qscc {
                 .map_err(|error| format!("Failed to get block info with error {error}"))?;
             return Ok(info.encode_to_vec().into());
         }
-        let [argument, ..] = rest else {
-            return Err(format!("missing 3rd argument for {function}"));
-        };
-        query(ledger, function, argument)
+        query(ledger, function, rest.first().unwrap_or(&Bytes::new()))
     }
 }
 
@@ -85,15 +85,21 @@ fn query(ledger: &Ledger, function: &str, argument: &Bytes) -> Result<Bytes, Str
                 .parse()
                 .map_err(|error| format!("Failed to parse block number with error {error}"))?;
             let wanted = if number == NEWEST { ledger.height().saturating_sub(1) } else { number };
-            found(ledger.block(wanted), || format!("Failed to get block number {number}"))
+            let missing = || format!("block number [{number}]");
+            found(ledger.block(wanted), missing, || format!("Failed to get block number {number}"))
         }
-        "GetBlockByHash" => found(ledger.block_by_hash(argument), || {
-            format!("Failed to get block hash {}", hex::encode(argument))
-        }),
+        "GetBlockByHash" => {
+            let hash = hex::encode(argument);
+            let missing = || format!("block hash [{hash}]");
+            found(ledger.block_by_hash(argument), missing, || {
+                format!("Failed to get block hash {hash}")
+            })
+        }
         "GetBlockByTxID" => {
             let tx_id = text(argument)?;
             let what = || format!("Failed to get block for txID {tx_id}");
-            found(ledger.block_by_tx_id(tx_id), what)
+            let missing = || format!("transaction ID [{tx_id}]");
+            found(ledger.block_by_tx_id(tx_id), missing, what)
         }
         _ => transaction(ledger, text(argument)?),
     }
@@ -117,11 +123,12 @@ fn transaction(ledger: &Ledger, tx_id: &str) -> Result<Bytes, String> {
 
 fn found(
     block: Result<Option<Block>, ledger::Error>,
+    missing: impl Fn() -> String,
     what: impl Fn() -> String,
 ) -> Result<Bytes, String> {
     match block {
         Ok(Some(block)) => Ok(block.encode_to_vec().into()),
-        Ok(None) => Err(format!("{}, error entry not found in index", what())),
+        Ok(None) => Err(format!("{}, error no such {} in index", what(), missing())),
         Err(error) => Err(format!("{}, error {error}", what())),
     }
 }

@@ -17,7 +17,7 @@ use crate::network::{CHANNEL, Network, Peer};
 
 async fn ask(peer: &Peer, signer: &SigningIdentity, channel: &str, kind: Kind) -> Answer {
     let access = peer.access.clone();
-    let service = Service::new(peer.channels.clone(), access, peer.planner.clone(), false);
+    let service = Service::new(peer.channels.clone(), access, peer.planner.clone());
     let client_identity = signer.serialized().clone();
     let request = Request {
         authentication: Some(AuthInfo { client_identity, ..Default::default() }),

@@ -180,6 +180,9 @@ async fn from_definition_to_events() {
     let (first, second) = (&network.peers[0], &network.peers[1]);
     let start = first.channel.height();
     deploy(&network, &definition("basic")).await;
+    // Peers tell the sequence of a definition, not its version, which here is 1.0.
+    let known = network.peers[0].planner.membership().peers(CHANNEL);
+    assert!(known.iter().all(|peer| peer.chaincodes["basic"] == "1"), "{known:?}");
     let draft = Draft::new("basic", &["put", "k", "v"]);
     let verdict = transact(first, &first.client, &draft, &[]).await.unwrap();
     assert_eq!(verdict, TxValidationCode::Valid);

@@ -1,6 +1,7 @@
 //! Peers of two organizations find each other through anchor peers, and hostile messages change
 //! nothing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use proto::gossip::gossip_client::GossipClient;
 use proto::gossip::gossip_message::{Content, Tag};
 use proto::gossip::{
     AliveMessage, ConnEstablish, Envelope, GossipMessage, Member, MembershipRequest, PeerTime,
+    PrivateDataMessage, PrivatePayload, PvtDataDigest, PvtDataElement, RemotePvtDataRequest,
 };
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -53,7 +55,8 @@ async fn peers_find_each_other_and_notice_who_is_gone() {
     }
     for peer in second.handle.gossip.peers(CHANNEL) {
         assert_eq!(peer.height, 1);
-        assert_eq!(peer.chaincodes.keys().collect::<Vec<_>>(), ["_lifecycle"]);
+        // As Fabric's peers tell it.
+        assert_eq!(peer.chaincodes, BTreeMap::from([("_lifecycle".to_owned(), "1".to_owned())]));
         assert_eq!(peer.is_local, peer.msp_id == "Org2MSP");
         assert!(peer.state_info.is_some());
     }
@@ -199,10 +202,117 @@ async fn hostile_peers_are_dropped_and_counted() {
     let payload = message.encode_to_vec().into();
     hostile.send(Envelope { payload, ..Default::default() }).await;
     until("the honest is known", || target.handle.gossip.peers("").len() == 2).await;
+    // Another's identity stood in its handshake, and need not be repeated.
+    let (quiet, other) =
+        (Hostile::connect(&target, &one, &two).await, two.identity("peer9", "peer"));
+    quiet.shake_hands(&other).await;
+    let content = AliveMessage {
+        membership: Some(Member {
+            endpoint: "127.0.0.1:2".into(),
+            pki_id: pki_id(&other),
+            ..Default::default()
+        }),
+        timestamp: Some(PeerTime { inc_num: u64::MAX, seq_num: 1 }),
+        identity: Bytes::new(),
+    };
+    quiet.send(sign(Content::AliveMsg(content), &other)).await;
+    until("the quiet one is known", || target.handle.gossip.peers("").len() == 3).await;
     // Too long a message ends the stream.
     let payload = Bytes::from(vec![0; 65 << 10]);
     hostile.send(Envelope { payload, ..Default::default() }).await;
     assert!(hostile.is_cut().await);
     assert!(counted(DropReason::Transport));
+    tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+/// A message as one peer sends it to another about private data.
+fn about_private_data(nonce: u64, channel: &'static str, content: Content) -> Envelope {
+    let message = GossipMessage {
+        nonce,
+        channel: Bytes::from_static(channel.as_bytes()),
+        tag: Tag::ChanOnly.into(),
+        content: Some(content),
+    };
+    Envelope { payload: message.encode_to_vec().into(), ..Default::default() }
+}
+
+impl Hostile {
+    /// The answer to message `nonce`.
+    async fn answer(&mut self, nonce: u64) -> Content {
+        let wanted = async {
+            loop {
+                let envelope = self.inbound.next().await.unwrap().unwrap();
+                let message = GossipMessage::decode(envelope.payload).unwrap();
+                if message.nonce == nonce {
+                    return message.content.unwrap();
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), wanted).await.unwrap()
+    }
+
+    async fn push(&mut self, nonce: u64, collection: &str, rwset: &'static [u8]) -> String {
+        let payload = PrivatePayload {
+            collection_name: collection.into(),
+            namespace: "_lifecycle".into(),
+            tx_id: "id".into(),
+            private_rwset: Bytes::from_static(rwset),
+            ..Default::default()
+        };
+        let pushed = PrivateDataMessage { payload: Some(payload) };
+        self.send(about_private_data(nonce, CHANNEL, Content::PrivateData(pushed))).await;
+        let Content::Ack(answer) = self.answer(nonce).await else { panic!("no acknowledgement") };
+        answer.error
+    }
+
+    async fn pull(&mut self, nonce: u64, collection: &str, block_seq: u64) -> Vec<PvtDataElement> {
+        let digest = PvtDataDigest {
+            tx_id: "id".into(),
+            namespace: "_lifecycle".into(),
+            collection: collection.into(),
+            block_seq,
+            seq_in_block: 0,
+        };
+        let request = RemotePvtDataRequest { digests: vec![digest] };
+        self.send(about_private_data(nonce, CHANNEL, Content::PrivateReq(request))).await;
+        let Content::PrivateRes(answer) = self.answer(nonce).await else { panic!("no answer") };
+        answer.elements
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn private_data_is_kept_for_members_and_handed_to_members() {
+    let tasks = Tasks::new();
+    let [one, two, orderer] = ["Org1MSP", "Org2MSP", "OrdererMSP"].map(Org::new);
+    let target = start(&one, &tasks).await;
+    let users = [(&one, vec![]), (&two, vec![])];
+    let channel = target.handle.channels.join(&genesis(CHANNEL, &orderer, &users)).unwrap();
+    let (own, others) = ("_implicit_org_Org1MSP", "_implicit_org_Org2MSP");
+
+    let mut colleague = Hostile::connect(&target, &one, &one).await;
+    colleague.shake_hands(&one.identity("peer1", "peer")).await;
+    assert_eq!(colleague.push(1, own, b"set").await, "");
+    assert_eq!(colleague.push(2, own, b"set").await, "");
+    assert_eq!(colleague.push(3, others, b"set").await, "this peer does not hold the collection");
+    assert_eq!(channel.ledger().transient_store().get("id").unwrap().len(), 2);
+    // The transaction is not in a block yet, so it is looked for among the endorsed ones.
+    let found = colleague.pull(4, own, channel.height()).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].payload, [Bytes::from_static(b"set")]);
+    assert_eq!(found[0].digest.as_ref().unwrap().collection, own);
+    // The genesis block has none.
+    assert!(colleague.pull(5, own, 0).await.is_empty());
+    assert!(colleague.pull(6, own, u64::MAX).await.len() == 1);
+
+    // A peer of another organization may push, and sees nothing.
+    let mut stranger = Hostile::connect(&target, &one, &two).await;
+    stranger.shake_hands(&two.identity("peer0", "peer")).await;
+    assert_eq!(stranger.push(7, own, b"other").await, "");
+    assert!(stranger.pull(8, own, channel.height()).await.is_empty());
+    // Nobody gets anything of a channel this peer is not in.
+    let request = Content::PrivateReq(RemotePvtDataRequest::default());
+    stranger.send(about_private_data(9, "pharma", request)).await;
+    let metrics = target.handle.gossip.metrics().clone();
+    until("the message is dropped", || metrics.dropped(DropReason::NotInChannel) > 0).await;
     tasks.shutdown(Duration::from_secs(10)).await;
 }

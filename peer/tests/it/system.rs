@@ -104,7 +104,10 @@ fn channels_are_joined_by_administrators_and_once() {
     assert_eq!(&config, peer.channels.get("care").unwrap().bundle().config());
     let stranger = foreign.identity("user", "client");
     refused(&peer.call(&cscc, &stranger, &[b"GetConfigBlock", b"care"]), "access denied");
-    refused(&peer.call(&cscc, &client, &[b"Nothing"]), "Requested function Nothing not found");
+    refused(
+        &peer.call(&cscc, &client, &[b"Nothing", b"care"]),
+        "Requested function Nothing not found",
+    );
 }
 
 #[test]
@@ -139,7 +142,7 @@ fn blocks_and_transactions_are_found() {
     refused(&ask(&[b"GetBlockByNumber", b"care", b"one"]), "Failed to parse block number");
     refused(&ask(&[b"GetBlockByNumber", b"care", b"9"]), "Failed to get block number 9");
     refused(&ask(&[b"GetTransactionByID", b"care", b"x"]), "no such transaction ID [x] in index");
-    refused(&ask(&[b"Nothing", b"care"]), "Requested function Nothing not found");
+    refused(&ask(&[b"Nothing", b"care", b"7"]), "Requested function Nothing not found");
     let stranger = foreign.identity("user", "client");
     let response = peer.call(&qscc, &stranger, &[b"GetChainInfo", b"care"]);
     refused(&response, "access denied for [GetChainInfo][care]");
