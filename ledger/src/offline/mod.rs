@@ -11,7 +11,7 @@ mod records;
 
 use std::path::{Path, PathBuf};
 
-use crate::{Error, SegmentsError};
+use crate::{Error, SegmentsError, snapshot};
 
 pub use derived::{Derived, HistoryEntry, TransactionEntry};
 pub use records::{PrivateRecord, PrivateRecords, StoredBlock, StoredBlocks};
@@ -51,6 +51,12 @@ impl Offline {
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The snapshot behind which the blocks begin; nothing if they begin with block 0.
+    pub fn base(&self) -> Option<PathBuf> {
+        let base = self.dir.join(snapshot::BASE);
+        base.is_dir().then_some(base)
     }
 
     /// The blocks in the order of their files.

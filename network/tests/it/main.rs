@@ -9,3 +9,4 @@ mod faults;
 mod growing;
 mod harness;
 mod hostile;
+mod verify;

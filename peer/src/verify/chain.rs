@@ -36,6 +36,19 @@ pub(super) enum Step {
     Difference(Box<Difference>),
 }
 
+/// Where a chain begins that does not begin with block 0.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    /// The configuration in force.
+    pub(super) bundle: Arc<Bundle>,
+    /// Number of the first block.
+    pub(super) next: u64,
+    /// Hash of the block before.
+    pub(super) last_hash: Bytes,
+    /// The block with the configuration.
+    pub(super) last_config: u64,
+}
+
 /// Checks blocks one after the other.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -43,7 +56,7 @@ pub(super) struct Chain {
     genesis: Option<Block>,
     next: u64,
     verifier: Option<Verifier>,
-    /// Number and hash of the last block.
+    /// Hash of the last block.
     previous: Bytes,
     last_config: u64,
 }
@@ -51,6 +64,18 @@ pub(super) struct Chain {
 impl Chain {
     pub(super) fn new(genesis: Option<Block>) -> Self {
         Self { genesis, next: 0, verifier: None, previous: Bytes::new(), last_config: 0 }
+    }
+
+    /// Goes on behind a snapshot.
+    pub(super) fn behind(beginning: Beginning) -> Self {
+        let Beginning { bundle, next, last_hash, last_config } = beginning;
+        let verifier = Some(Verifier::new(bundle, next, last_hash.clone()));
+        Self { genesis: None, next, verifier, previous: last_hash, last_config }
+    }
+
+    /// Number of the next block.
+    pub(super) fn next(&self) -> u64 {
+        self.next
     }
 
     /// Checks the next block.

@@ -73,7 +73,7 @@ pub(super) fn compare(
         };
         compared.differing += 1;
         if compared.first.is_none() {
-            compared.first = Some(with_id(difference, replayed)?);
+            compared.first = Some(with_id(difference, replayed));
         }
     }
     Ok(compared)
@@ -123,12 +123,12 @@ fn written_by(difference: Difference, key: &StateKey, entry: &Versioned) -> Diff
     difference.block(entry.version.block).transaction(entry.version.tx, None).place(place)
 }
 
-/// Adds the id of the transaction that wrote the key.
-fn with_id(mut difference: Difference, replayed: &Ledger) -> Result<Difference, Error> {
+/// Adds the id of the transaction that wrote the key, if its block is there.
+fn with_id(mut difference: Difference, replayed: &Ledger) -> Difference {
     if let (Some(number), Some(transaction)) = (difference.block, &mut difference.transaction)
-        && let Some(block) = replayed.block(number).map_err(Error::Scratch)?
+        && let Ok(Some(block)) = replayed.block(number)
     {
         transaction.id = tx_id(&block, usize::try_from(transaction.index).unwrap_or(usize::MAX));
     }
-    Ok(difference)
+    difference
 }

@@ -11,7 +11,8 @@
 //! beside the blocks, each a [`Recorded`], is compared when the replay is where it was recorded.
 //!
 //! Verification ends at the first [`Difference`], which says where it is, what was expected and
-//! what was found. It never writes to what it verifies. Only the first block is believed.
+//! what was found. It never writes to what it verifies. Only the first block is believed, or the
+//! snapshot behind which a ledger begins.
 
 mod chain;
 mod compare;
@@ -46,6 +47,9 @@ pub struct Subject {
     pub recorded: Vec<Box<dyn Recorded>>,
     /// What the first block must be, if that is known from elsewhere.
     pub genesis: Option<proto::common::Block>,
+    /// The snapshot behind which the blocks begin, if they do not begin with block 0. Its state is
+    /// believed as far as its hashes go.
+    pub base: Option<PathBuf>,
     /// What the reader of a report should know.
     pub notes: Vec<String>,
 }

@@ -5,14 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ledger::{Committed, Ledger, Ledgers, PrivateWriteSets};
+use channel::Bundle;
+use ledger::snapshot::{self, Joining};
+use ledger::{Committed, Ledger, Ledgers, PrivateWriteSets, Versioned};
+use prost::Message;
 use proto::block;
-use proto::common::{Block, BlockMetadataIndex};
+use proto::common::{Block, BlockMetadataIndex, ConfigEnvelope};
 
-use super::chain::Checked;
+use super::chain::{Beginning, Checked};
 use super::describe::{code, hash, tx_id};
 use super::{Difference, Error, What};
-use crate::validator::{Before, Halt, Policies, Prepared, judge};
+use crate::causes::in_one_line;
+use crate::validator::{Before, Halt, Policies, Prepared, check_capabilities, judge};
 
 /// A ledger that grows by blocks whose verdicts are not believed.
 #[derive(Debug)]
@@ -26,6 +30,47 @@ impl Replay {
     pub(super) fn new(scratch: &Path) -> Result<Self, Error> {
         let ledgers = Ledgers::open(scratch, ledger::Config::default()).map_err(Error::Scratch)?;
         Ok(Self { ledgers, joined: None })
+    }
+
+    /// A ledger behind the snapshot in `base`, which is believed as far as its hashes go. What is
+    /// wrong with the snapshot is a difference.
+    pub(super) fn behind(
+        scratch: &Path,
+        base: &Path,
+    ) -> Result<Result<Self, Box<Difference>>, Error> {
+        let mut this = Self::new(scratch)?;
+        let with = Joining { accept: &|_| Ok(()), is_member: &|_, _, _| Ok(false) };
+        let ledger = match this.ledgers.create_from_snapshot(base, &with) {
+            Ok(ledger) => ledger,
+            Err(ledger::Error::Snapshot(
+                error @ (snapshot::Error::Metadata { .. }
+                | snapshot::Error::Hash { .. }
+                | snapshot::Error::Content { .. }),
+            )) => {
+                let found = Difference::new(What::Snapshot, "an intact one", in_one_line(&error));
+                return Ok(Err(Box::new(found.file(base.display().to_string()))));
+            }
+            Err(error) => return Err(Error::Scratch(error)),
+        };
+        let config = config(&ledger)?;
+        let envelope = ConfigEnvelope::decode(config.value).map_err(|error| unusable(&error))?;
+        let bundle = Bundle::from_envelope(ledger.channel_id(), &envelope);
+        let bundle = bundle.map_err(|error| unusable(&error))?;
+        check_capabilities(&bundle).map_err(Error::Unsupported)?;
+        this.joined = Some((ledger, Policies::new(Arc::new(bundle))));
+        Ok(Ok(this))
+    }
+
+    /// Where a chain behind a snapshot begins; nothing if it begins with block 0.
+    pub(super) fn beginning(&self) -> Result<Option<Beginning>, Error> {
+        let Some((ledger, policies)) = &self.joined else { return Ok(None) };
+        let last_hash = ledger.info().map_err(Error::Scratch)?.current_block_hash;
+        Ok(Some(Beginning {
+            bundle: policies.bundle().clone(),
+            next: ledger.height(),
+            last_hash,
+            last_config: config(ledger)?.version.block,
+        }))
     }
 
     /// The ledger, once it has its first block.
@@ -54,8 +99,7 @@ impl Replay {
     }
 
     fn begin(&mut self, genesis: &Block) -> Result<Committed, Error> {
-        let bundle = channel::Bundle::from_join_block(genesis)
-            .map_err(|error| Error::Unsupported(crate::causes::in_one_line(&error)))?;
+        let bundle = Bundle::from_join_block(genesis).map_err(|error| unusable(&error))?;
         let ledger = self.ledgers.create(bundle.channel_id(), &stripped(genesis.clone()));
         let ledger = ledger.map_err(Error::Scratch)?;
         let committed = ledger.block(0).map_err(Error::Scratch)?.unwrap_or_default();
@@ -94,6 +138,20 @@ impl Replay {
         }
         Ok(Ok(committed))
     }
+}
+
+/// Key of the channel configuration, in the empty namespace.
+const CONFIG_KEY: &str = "CHANNEL_CONFIG_ENV_BYTES";
+
+/// The configuration in the state, and the block it is from.
+fn config(ledger: &Ledger) -> Result<Versioned, Error> {
+    let failed = |error: ledger::state::Error| Error::Scratch(error.into());
+    let found = ledger.view().map_err(Error::Scratch)?.get("", CONFIG_KEY).map_err(failed)?;
+    found.ok_or_else(|| Error::Unsupported("the snapshot has no configuration".to_owned()))
+}
+
+fn unusable(error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::Unsupported(format!("the configuration cannot be used: {}", in_one_line(error)))
 }
 
 /// Validation codes as they stand in a block.

@@ -50,7 +50,9 @@ impl Check {
 pub struct Report {
     /// The channel; empty if not even the first block could be read.
     pub channel: String,
-    /// Blocks that were found to be what they should be, from block 0 on.
+    /// Number of the first block: not 0 if the ledger begins behind a snapshot.
+    pub first: u64,
+    /// Blocks that were found to be what they should be, from the first one on.
     pub blocks: u64,
     /// Transactions in them.
     pub transactions: u64,
@@ -60,7 +62,7 @@ pub struct Report {
     pub configurations: u64,
     /// Signatures of orderers, over all blocks.
     pub orderer_signatures: u64,
-    /// Hash of the first block, which is the one thing that is believed.
+    /// Hash of the first block. If it is block 0, it is the one thing that is believed.
     pub genesis_hash: String,
     /// Hash of the last block that was verified.
     pub last_hash: String,

@@ -48,10 +48,29 @@ pub fn verify(
     progress: &dyn Fn(u64),
 ) -> Result<Report, Error> {
     let started = Instant::now();
-    let Subject { mut source, mut recorded, genesis, notes, .. } = subject;
-    let chain = Chain::new(options.genesis.clone().or(genesis));
-    let mut run = Run::new(options.to, scratch)?;
+    let Subject { mut source, mut recorded, genesis, base, notes, .. } = subject;
+    let mut run = match begin(options.to, scratch, base.as_deref())? {
+        Ok(run) => run,
+        Err(mut difference) => {
+            difference.remedy = source.remedy(&difference);
+            let difference = Some(*difference);
+            return Ok(Report {
+                difference,
+                notes,
+                seconds: started.elapsed(),
+                ..Report::default()
+            });
+        }
+    };
     run.report.notes = notes;
+    let chain = match run.replay.beginning()? {
+        None => Chain::new(options.genesis.clone().or(genesis)),
+        Some(beginning) => {
+            run.report.first = beginning.next;
+            run.compare_at(At::Block(beginning.next.saturating_sub(1)), &mut recorded)?;
+            Chain::behind(beginning)
+        }
+    };
     let (sender, receiver) = sync_channel(AHEAD_MAX);
     let (reading, to) = (source.as_mut(), options.to);
     let proceed = |blocks: u64| {
@@ -81,21 +100,33 @@ pub fn verify(
     Ok(report)
 }
 
+/// An empty ledger, or one behind a snapshot. What is wrong with the snapshot is a difference.
+fn begin(
+    to: Option<u64>,
+    scratch: &Path,
+    base: Option<&Path>,
+) -> Result<Result<Run, Box<Difference>>, Error> {
+    let replay = match base {
+        None => Ok(Replay::new(scratch)?),
+        Some(base) => Replay::behind(scratch, base)?,
+    };
+    Ok(replay.map(|replay| Run::new(to, replay)))
+}
+
 /// Reads blocks and checks what needs no state, until there are no more or nobody listens.
 fn read(source: &mut dyn Source, mut chain: Chain, to: Option<u64>, told: &SyncSender<Told>) {
-    let mut count = 0;
     loop {
-        let step = if to.is_some_and(|to| count > to) {
+        let number = chain.next();
+        let step = if to.is_some_and(|to| number > to) {
             Ok(None)
         } else {
             match source.next() {
                 Ok(item) => item.map(|item| chain.check(item)).transpose(),
                 Err(fault) => fault
                     .difference()
-                    .map(|found| Some(Step::Difference(Box::new(found.block(count))))),
+                    .map(|found| Some(Step::Difference(Box::new(found.block(number))))),
             }
         };
-        count += 1;
         let message = match step {
             Ok(Some(step)) => Told::Step(step),
             Ok(None) => Told::End(source.notes()),
@@ -121,9 +152,15 @@ struct Run {
 }
 
 impl Run {
-    fn new(to: Option<u64>, scratch: &Path) -> Result<Self, Error> {
-        let (replay, report) = (Replay::new(scratch)?, Report::default());
-        Ok(Self { to, replay, report, beside: Vec::new(), failed: None })
+    fn new(to: Option<u64>, replay: Replay) -> Self {
+        let channel = replay.ledger().map(|it| it.channel_id().to_owned()).unwrap_or_default();
+        let report = Report { channel, ..Report::default() };
+        Self { to, replay, report, beside: Vec::new(), failed: None }
+    }
+
+    /// The last block that was verified or is in the snapshot; nothing if there is none.
+    fn last(&self) -> Option<u64> {
+        (self.report.first + self.report.blocks).checked_sub(1)
     }
 
     fn blocks(
@@ -157,7 +194,7 @@ impl Run {
 
     /// What is compared after the last block, and what was never reached.
     fn end(&mut self, recorded: &mut Vec<Box<dyn Recorded>>) -> Result<(), Error> {
-        let Some(last) = self.report.blocks.checked_sub(1) else {
+        let Some(last) = self.last() else {
             self.differs(Difference::new(What::MissingBlock, "block 0", "no block").block(0));
             return Ok(());
         };
@@ -214,21 +251,26 @@ impl Run {
     /// The report, with what all its blocks have passed in front.
     fn finish(mut self) -> Report {
         let Report { blocks, transactions, configurations, orderer_signatures, .. } = self.report;
-        let last = blocks.saturating_sub(1);
+        let commit_hashes = blocks.saturating_sub(u64::from(self.report.first == 0));
+        let numbers = match self.last() {
+            Some(last) if blocks > 0 => format!(" ({} to {last})", self.report.first),
+            _ => String::new(),
+        };
+        let linked = format!("{}{numbers} linked, content hashed", plural(blocks, "block"));
         let rows = [
-            ("hash chain", format!("{}, linked, their content hashed", plural(blocks, "block"))),
+            ("hash chain", linked),
             (
                 "orderer signatures",
                 [plural(orderer_signatures, "signature"), plural(configurations, "configuration")]
                     .join(", "),
             ),
             ("validation", judged(transactions, &self.report.codes)),
-            ("commit hashes", format!("{last} computed again")),
+            ("commit hashes", format!("{commit_hashes} computed again")),
         ];
         let failed = self.failed.map(stage);
         let rows = rows.into_iter().enumerate().map(|(number, (name, text))| {
             match failed == Some(number) {
-                true => Check::differs(name, text),
+                true => Check::differs(name, format!("{text}; the next block differs")),
                 false => Check::held(name, text),
             }
         });

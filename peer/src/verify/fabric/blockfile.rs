@@ -27,7 +27,8 @@ pub(super) fn open(dir: &Path, files: &[PathBuf]) -> Result<Subject, Error> {
     let source =
         Box::new(BlockFiles { files: files.iter().cloned().collect(), current: None, note: None });
     let (recorded, notes) = (Vec::new(), Vec::new());
-    Ok(Subject { dir: dir.to_owned(), source, blocks: None, recorded, genesis: None, notes })
+    let (dir, blocks, genesis, base) = (dir.to_owned(), None, None, None);
+    Ok(Subject { dir, source, blocks, recorded, genesis, base, notes })
 }
 
 struct BlockFiles {

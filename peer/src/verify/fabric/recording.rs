@@ -49,7 +49,8 @@ pub(super) fn open(dir: &Path, scratch: &Path) -> Result<Subject, Error> {
     }
     let (blocks, genesis) = (Some(files.len() as u64), genesis.map(|(_, block)| block));
     let source = Box::new(Files { files, private });
-    Ok(Subject { dir: dir.to_owned(), source, blocks, recorded, genesis, notes })
+    let (dir, base) = (dir.to_owned(), None);
+    Ok(Subject { dir, source, blocks, recorded, genesis, base, notes })
 }
 
 fn genesis(dir: &Path) -> Result<Option<(PathBuf, Block)>, Error> {

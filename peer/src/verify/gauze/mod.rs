@@ -78,7 +78,16 @@ pub fn open(dir: &Path, scratch: &Path) -> Result<Subject, Error> {
         Err(error) => return Err(Error::Ledger(error)),
     };
     let source = Box::new(Stored::new(&offline));
-    Ok(Subject { dir: dir.to_owned(), source, blocks, recorded, genesis: None, notes })
+    let base = offline.base();
+    if let Some(base) = &base {
+        notes.push(format!(
+            "the ledger begins behind the snapshot {}, which is believed: compare its hash with \
+             that of another organization",
+            base.display()
+        ));
+    }
+    let (dir, genesis) = (dir.to_owned(), None);
+    Ok(Subject { dir, source, blocks, recorded, genesis, base, notes })
 }
 
 fn compared(offline: &Offline, derived: Arc<Derived>) -> Result<Vec<Box<dyn Recorded>>, Error> {

@@ -49,7 +49,8 @@ impl Recorded for PrivateLog {
                 Err(private_data::Error::Segments(error)) => return self.damaged(error),
                 Err(error) => return Err(Error::Ledger(error.into())),
             };
-            if record.block > self.block {
+            // What came late for blocks before the ledger's first one is known by hash only.
+            if record.block > self.block || record.block < replayed.first_block() {
                 continue;
             }
             match &record.write_set {

@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use ledger::snapshot::Joining;
 use peer::verify::{At, Options, Outcome, Recorded, Report, fabric, gauze};
+use proto::peer::TxValidationCode;
 
 use super::{
-    copied, copy, stopped, vectors, verify_fabric, verify_gauze, verify_in_use, wait_until_closed,
+    copied, copy, read_block, stopped, vectors, verify_fabric, verify_gauze, verify_in_use,
+    wait_until_closed,
 };
 use crate::replay::{replayed, replayed_until};
 
@@ -138,6 +141,61 @@ fn a_state_that_lags_behind_its_blocks() {
     }
     let report = verify_gauze(&dir, &Options::default()).unwrap();
     assert!(report.is_clean(), "{report:#?}");
+}
+
+/// A ledger that begins behind the snapshot of some block, and the rest of its blocks.
+#[test]
+fn a_ledger_that_began_from_a_snapshot() {
+    let whole = tempfile::tempdir().unwrap();
+    let channel = replayed_until(whole.path(), "l4-private", "org1", "Org1MSP", 30);
+    let snapshot = whole.path().join("taken");
+    channel.ledger().snapshot(&snapshot).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ledgers = ledger::Ledgers::open(dir.path(), ledger::Config::default()).unwrap();
+    let with = Joining { accept: &|_| Ok(()), is_member: &|_, _, _| Ok(true) };
+    let ledger = ledgers.create_from_snapshot(&snapshot, &with).unwrap();
+    let path = dir.path().join(ledger.channel_id());
+    drop((ledger, ledgers));
+    wait_until_closed(&path);
+    let report = verify_gauze(&path, &Options::default()).unwrap();
+    assert!(report.is_clean(), "{report:#?}");
+    assert_eq!((report.first, report.blocks), (31, 0));
+
+    // The blocks behind it are those of the recording.
+    let ledger = ledger::Ledger::open(&path, channel.id(), ledger::Config::default()).unwrap();
+    for number in 31..48 {
+        let recorded = read_block(&vectors("l4-private"), number);
+        let codes = codes_before(&recorded);
+        let committed = ledger.commit(recorded.clone(), codes, Default::default()).unwrap();
+        assert_eq!(committed.block, recorded);
+    }
+    drop(ledger);
+    wait_until_closed(&path);
+    let report = verify_gauze(&path, &Options::default()).unwrap();
+    is_clean(&report, "behind a snapshot");
+    assert_eq!((report.first, report.blocks), (31, 17));
+    assert!(report.notes[0].contains("snapshot"), "{:?}", report.notes);
+
+    // A snapshot that is not what its hashes say.
+    let state = path.join("snapshot/public_state.data");
+    let mut bytes = std::fs::read(&state).unwrap();
+    bytes[700] ^= 1;
+    std::fs::write(&state, bytes).unwrap();
+    let report = verify_gauze(&path, &Options::default()).unwrap();
+    let found = report.difference.unwrap();
+    assert_eq!(found.what, peer::verify::What::Snapshot, "{found}");
+    assert!(!found.remedy.is_empty());
+}
+
+/// The codes before versions are compared.
+fn codes_before(block: &proto::common::Block) -> Vec<TxValidationCode> {
+    let code = |byte: &u8| match TxValidationCode::try_from(i32::from(*byte)).unwrap() {
+        TxValidationCode::MvccReadConflict | TxValidationCode::PhantomReadConflict => {
+            TxValidationCode::Valid
+        }
+        code => code,
+    };
+    proto::block::transactions_filter(block).iter().map(code).collect()
 }
 
 #[test]

@@ -30,7 +30,8 @@ Verification needs no network and no running node, and never writes to the folde
 It replays the blocks in a scratch folder, which needs as much room as the ledger. While a peer \
 runs on the ledger, only the blocks are verified.
 
-The first block is the root of trust: it is believed unless --genesis says what it must be.";
+The first block is the root of trust: it is believed unless --genesis says what it must be. A \
+ledger that began from a snapshot is verified from there on; then the snapshot is believed.";
 
 pub(super) const EXAMPLES: &str = "\
 Exit codes: 0 verified, 1 a difference, 2 usage, 3 no ledger there, 4 may not be read, \
@@ -59,6 +60,10 @@ pub(crate) struct Flags {
     /// The channel's genesis block, from a source you trust.
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
+    /// The snapshot behind which the blocks begin, for block files of a Fabric peer that joined by
+    /// it. A ledger of Gauze keeps its own.
+    #[arg(long, value_name = "DIR")]
+    snapshot: Option<PathBuf>,
     /// Where to replay, instead of the folder for temporary files; must exist.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -101,7 +106,8 @@ fn verify_all(flags: &Flags, options: &Options, out: Output, progress: &Progress
         let scratch = scratch(flags)?;
         let what = || format!("verify {}", ledger.dir().display());
         let opened = ledger.open(&scratch.path().join("copy"));
-        let subject = opened.map_err(|error| failure(&error, what()))?;
+        let mut subject = opened.map_err(|error| failure(&error, what()))?;
+        subject.base = subject.base.or_else(|| flags.snapshot.clone());
         let (dir, bar) =
             (subject.dir.clone(), progress.blocks(ledger.name(), total(&subject, flags)));
         let replay = scratch.path().join("replay");
