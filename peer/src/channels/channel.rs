@@ -57,6 +57,11 @@ impl Channel {
         &self.ledger
     }
 
+    /// The ledger alone.
+    pub(super) fn into_ledger(self) -> Arc<Ledger> {
+        self.ledger
+    }
+
     /// The configuration agreed on as of the last committed block.
     pub fn bundle(&self) -> Arc<Bundle> {
         self.bundle.load_full()

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use ledger::Ledgers;
 
-use super::channel::Channel;
 use super::registry::{Channels, Error};
-use super::slot::Slot;
+use super::slot::{Leaving, Slot};
 use super::state::{Operation, State, Work};
 use crate::causes::in_one_line;
 
@@ -94,24 +93,30 @@ impl Maintenance {
 
     /// Ends the service of the channel and waits until nobody holds it or its ledger.
     fn close(&self, drain_max: Duration) -> Result<(), Error> {
-        let Some(channel) = self.slot.take() else { return Ok(()) };
+        let Some(leaving) = self.slot.take() else { return Ok(()) };
         self.channels.changed();
         self.ledgers().close(&self.slot.id);
         let until = Instant::now() + drain_max;
-        // The channel and whoever opened it for this operation.
-        while Arc::strong_count(&channel) > 1 || Arc::strong_count(channel.ledger()) > 1 {
-            if Instant::now() >= until {
-                return self.give_up(channel);
+        let ledger = match leaving {
+            Leaving::Ledger(ledger) => ledger,
+            Leaving::Channel(channel) => match sole(channel, until) {
+                Ok(channel) => channel.into_ledger(),
+                Err(channel) => return self.give_up(Leaving::Channel(channel)),
+            },
+        };
+        match sole(ledger, until) {
+            Ok(ledger) => {
+                drop(ledger);
+                Ok(())
             }
-            std::thread::sleep(LOOK);
+            Err(ledger) => self.give_up(Leaving::Ledger(ledger)),
         }
-        Ok(())
     }
 
     /// Somebody does not let go of the channel. Nothing was changed, but it cannot go on, since
     /// whoever holds it may still work on its ledger.
-    fn give_up(&self, channel: Arc<Channel>) -> Result<(), Error> {
-        self.slot.keep(channel);
+    fn give_up(&self, leaving: Leaving) -> Result<(), Error> {
+        self.slot.keep(leaving);
         let error = Error::InUse { channel: self.slot.id.clone(), operation: self.operation };
         self.slot.state.send_replace(State::Failed { reason: error.to_string() });
         Err(error)
@@ -154,5 +159,17 @@ impl Drop for Maintenance {
             self.slot.state.send_replace(State::Failed { reason });
         }
         self.slot.end();
+    }
+}
+
+/// The value once nobody else holds it, and nobody can get hold of it again.
+fn sole<T>(mut shared: Arc<T>, until: Instant) -> Result<T, Arc<T>> {
+    loop {
+        match Arc::try_unwrap(shared) {
+            Ok(value) => return Ok(value),
+            Err(held) if Instant::now() >= until => return Err(held),
+            Err(held) => shared = held,
+        }
+        std::thread::sleep(LOOK);
     }
 }

@@ -194,6 +194,11 @@ impl Channels {
         self.slots.read().values().filter_map(|slot| slot.channel()).collect()
     }
 
+    /// The configurations of all joined channels, of those that are closed the last one.
+    pub fn bundles(&self) -> Vec<Arc<Bundle>> {
+        self.slots.read().values().filter_map(|slot| slot.bundle()).collect()
+    }
+
     /// What all joined channels are doing, by id.
     pub fn statuses(&self) -> Vec<Status> {
         self.slots.read().values().map(|slot| slot.status()).collect()

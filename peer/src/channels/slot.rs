@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use channel::Bundle;
+use ledger::Ledger;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -10,14 +12,25 @@ use super::channel::Channel;
 use super::registry::Status;
 use super::state::State;
 
+/// What is to be closed.
+#[derive(Debug)]
+pub(super) enum Leaving {
+    /// A channel with its ledger.
+    Channel(Arc<Channel>),
+    /// The ledger alone: nobody has the channel any more.
+    Ledger(Arc<Ledger>),
+}
+
 /// One channel of this peer, open or not.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) id: String,
     pub(super) state: watch::Sender<State>,
     channel: RwLock<Option<Arc<Channel>>>,
-    /// A closed channel that somebody still used when an operation gave up waiting for him.
-    leaving: Mutex<Option<Arc<Channel>>>,
+    /// What somebody still used when an operation gave up waiting for him.
+    leaving: Mutex<Option<Leaving>>,
+    /// The configuration when the channel was closed.
+    bundle: Mutex<Option<Arc<Bundle>>>,
     /// The height when the channel was closed.
     height: AtomicU64,
     /// Whether an operation is under way.
@@ -32,6 +45,7 @@ impl Slot {
             state: watch::Sender::new(state),
             channel: RwLock::default(),
             leaving: Mutex::default(),
+            bundle: Mutex::default(),
             height: AtomicU64::new(0),
             busy: AtomicBool::new(false),
         })
@@ -49,18 +63,28 @@ impl Slot {
     }
 
     /// Serves the channel no longer. What is returned has to be closed yet.
-    pub(super) fn take(&self) -> Option<Arc<Channel>> {
-        let channel = self.channel.write().take().or_else(|| self.leaving.lock().take());
-        if let Some(channel) = &channel {
+    pub(super) fn take(&self) -> Option<Leaving> {
+        let channel = self.channel.write().take();
+        if let Some(channel) = channel {
             channel.close();
+            *self.bundle.lock() = Some(channel.bundle());
             self.note_height(channel.height());
+            return Some(Leaving::Channel(channel));
         }
-        channel
+        self.leaving.lock().take()
     }
 
-    /// Keeps a channel that could not be closed, for the next who tries.
-    pub(super) fn keep(&self, channel: Arc<Channel>) {
-        *self.leaving.lock() = Some(channel);
+    /// Keeps what could not be closed, for the next who tries.
+    pub(super) fn keep(&self, leaving: Leaving) {
+        *self.leaving.lock() = Some(leaving);
+    }
+
+    /// The configuration; the last one if the channel is closed.
+    pub(super) fn bundle(&self) -> Option<Arc<Bundle>> {
+        match self.channel() {
+            Some(channel) => Some(channel.bundle()),
+            None => self.bundle.lock().clone(),
+        }
     }
 
     /// The height, as far as it is known.

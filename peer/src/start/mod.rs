@@ -58,7 +58,7 @@ pub async fn start_with(
 ) -> Result<Handle, Error> {
     let identity = Identity::load(&config)?;
     let held = Held::open(&config, &tasks).await?;
-    let tls = Tls::load(&config)?;
+    let tls = Tls::load(&config, &identity.local)?;
     let server = Server::bind(&config.listen_address, tls.server.clone()).await?;
     let address = server.local_address();
     let channels = held.channels.clone();

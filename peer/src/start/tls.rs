@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use msp::Manager;
 use node::tasks::Tasks;
 use node::tls::{CertificateDer, ClientTls, ServerTls, load_certificates};
 
@@ -21,7 +22,9 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn load(config: &Config) -> Result<Self, Error> {
+    /// Loads what the configuration names. Clients of the peer's own organization may always
+    /// connect: its administrators must, whatever became of the channels.
+    pub(super) fn load(config: &Config, own: &Manager) -> Result<Self, Error> {
         let tls = &config.tls;
         let server = ServerTls::load_if_enabled(tls)?;
         let client = match tls.enabled {
@@ -29,7 +32,8 @@ impl Tls {
             false => None,
         };
         let roots = load_certificates(&tls.root_cas)?;
-        let client_roots = load_certificates(&tls.client_root_cas)?;
+        let mut client_roots = load_certificates(&tls.client_root_cas)?;
+        client_roots.extend(own.tls_roots());
         Ok(Self { server, client, roots, client_roots })
     }
 
@@ -53,8 +57,8 @@ impl Tls {
 
     fn all_client_roots(&self, channels: &Channels) -> Vec<CertificateDer<'static>> {
         let mut roots = self.client_roots.clone();
-        for channel in channels.list() {
-            roots.extend(channel.bundle().msps().tls_roots());
+        for bundle in channels.bundles() {
+            roots.extend(bundle.msps().tls_roots());
         }
         roots.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
         roots.dedup();

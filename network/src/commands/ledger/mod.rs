@@ -3,6 +3,7 @@
 mod past;
 mod read;
 mod verify;
+mod writes;
 
 use clap::Subcommand;
 
