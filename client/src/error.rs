@@ -297,14 +297,44 @@ fn by_status(status: i32, message: &str) -> Class {
     }
 }
 
+/// Texts that say that the state does not allow it.
+const CONFLICTS: [&str; 7] = [
+    "already exists",
+    "already successfully installed",
+    "redefine",
+    "_EXISTS",
+    "duplicate snapshot request",
+    "snapshot already generated",
+    "cannot be less than the last committed block",
+];
+
+/// Texts that say that something does not exist.
+const ABSENT: [&str; 7] = [
+    "not found",
+    "NOT_FOUND",
+    "no such",
+    "is not defined",
+    "Invalid chain ID",
+    "no snapshot request exists",
+    "cannot find ledger for channel",
+];
+
 /// Fabric tells some causes apart only by their text, and so does chaincode.
 fn by_text(message: &str) -> Class {
     let has = |needles: &[&str]| needles.iter().any(|needle| message.contains(needle));
-    if has(&["access denied", "ACL check", "FORBIDDEN", "E_ROLE", "E_NO_ROLE", "E_CALLER"]) {
+    if has(&[
+        "access denied",
+        "channelless check policy",
+        "ACL check",
+        "FORBIDDEN",
+        "E_ROLE",
+        "E_NO_ROLE",
+        "E_CALLER",
+    ]) {
         Class::Denied
-    } else if has(&["already exists", "already successfully installed", "redefine", "_EXISTS"]) {
+    } else if has(&CONFLICTS) {
         Class::Conflict
-    } else if has(&["not found", "NOT_FOUND", "no such", "is not defined", "Invalid chain ID"]) {
+    } else if has(&ABSENT) {
         Class::NotFound
     } else {
         Class::Failed

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{ca, chaincode, channel, demo, ledger, network, peer};
+use crate::commands::{ca, chaincode, channel, demo, ledger, network, peer, snapshot};
 use crate::context::Identity;
 use crate::failure::{Exit, Result};
 use crate::output::{Format, Output, pretty};
@@ -70,7 +70,7 @@ enum Command {
     /// Describe, start, stop and watch a network.
     #[command(subcommand)]
     Network(network::Command),
-    /// Look at channels.
+    /// Look at channels, and let peers join them.
     #[command(subcommand)]
     Channel(channel::Command),
     /// Build, deploy and call chaincode.
@@ -82,6 +82,9 @@ enum Command {
     /// Administer the channels of running peers.
     #[command(subcommand)]
     Peer(peer::Command),
+    /// Make, list and check snapshots of ledgers.
+    #[command(subcommand)]
+    Snapshot(snapshot::Command),
     /// Manage identities at certificate authorities.
     #[command(subcommand)]
     Ca(ca::Command),
@@ -128,6 +131,7 @@ async fn execute(cli: Cli) -> Result<()> {
         Command::Chaincode(command) => chaincode::run(command, &globals).await,
         Command::Ledger(command) => ledger::run(command, &globals).await,
         Command::Peer(command) => peer::run(command, &globals).await,
+        Command::Snapshot(command) => snapshot::run(command, &globals).await,
         Command::Ca(command) => ca::run(command, &globals).await,
         Command::Demo(command) => demo::run(command, &globals).await,
     }

@@ -37,6 +37,8 @@ pub struct Config {
     pub gateway: crate::gateway::Config,
     /// Finding other peers.
     pub gossip: crate::gossip::Config,
+    /// Making snapshots of ledgers.
+    pub snapshots: crate::snapshots::Config,
     /// Serving blocks and events.
     pub deliver: deliver::server::Config,
     /// Administration of channels, and questions about the past of keys.
@@ -84,6 +86,7 @@ impl Default for Config {
             runtime: runtime::wasm::Config::default(),
             gateway: crate::gateway::Config::default(),
             gossip: crate::gossip::Config::default(),
+            snapshots: crate::snapshots::Config::default(),
             deliver: deliver::server::Config::default(),
             admin: crate::admin::Config::default(),
             operations: node::operations::Config::default(),

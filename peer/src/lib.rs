@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod gossip;
 pub mod lifecycle;
 pub mod private_data;
+pub mod snapshots;
 mod start;
 pub mod system;
 pub mod validator;

@@ -12,6 +12,7 @@ mod participation;
 mod past;
 mod peer;
 mod queries;
+mod snapshots;
 mod transact;
 
 use std::time::Duration;

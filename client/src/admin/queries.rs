@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use proto::common::{Block, BlockchainInfo, HeaderType};
+use proto::common::{Block, BlockchainInfo, Config, HeaderType};
 use proto::peer::{ChannelQueryResponse, ProcessedTransaction};
 
 use super::Peer;
@@ -70,6 +70,15 @@ impl Peer {
     pub async fn config_block(&self, channel: &str) -> Result<Block, Error> {
         let payload = self.ask("", "cscc", "GetConfigBlock", [text(channel)]).await?;
         decode(payload, "config block")
+    }
+
+    /// The configuration of a channel, also where the block that brought it is not held.
+    ///
+    /// # Errors
+    /// When the peer has no such channel or refuses.
+    pub async fn channel_config(&self, channel: &str) -> Result<Config, Error> {
+        let payload = self.ask("", "cscc", "GetChannelConfig", [text(channel)]).await?;
+        decode(payload, "channel configuration")
     }
 
     /// Height and hashes of a channel.

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 use proto::block;
@@ -29,7 +29,7 @@ pub(crate) struct Exports {
 impl Exports {
     fn begin(self: &Arc<Self>, height: u64) -> Running {
         *self.heights.lock().entry(height).or_default() += 1;
-        Running { exports: self.clone(), height }
+        Running { exports: Arc::downgrade(self), height }
     }
 
     fn is_awaited(&self, last: u64) -> bool {
@@ -54,23 +54,25 @@ impl Exports {
     }
 }
 
-/// Holds commits back as far as needed, until it is dropped.
+/// Holds commits back as far as needed, until it is dropped. A reserved one stands in what it
+/// refers to, and goes with it when the ledger is closed.
 #[derive(Debug)]
 pub(super) struct Running {
-    exports: Arc<Exports>,
+    exports: Weak<Exports>,
     height: u64,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut heights = self.exports.heights.lock();
+        let Some(exports) = self.exports.upgrade() else { return };
+        let mut heights = exports.heights.lock();
         if let Some(count) = heights.get_mut(&self.height) {
             *count -= 1;
             if *count == 0 {
                 heights.remove(&self.height);
             }
         }
-        self.exports.ended.notify_all();
+        exports.ended.notify_all();
     }
 }
 

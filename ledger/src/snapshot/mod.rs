@@ -13,15 +13,18 @@ mod files;
 mod format;
 mod import;
 mod join;
+mod metadata;
 mod read;
 mod replay;
+mod verify;
 mod write;
 
 pub use error::Error;
 pub use export::Export;
 pub use format::{SnapshotConfig, SnapshotMetadata};
 pub use join::Joining;
-pub use read::{Contents, Snapshot};
+pub use read::Snapshot;
+pub use verify::Contents;
 
 pub(crate) use export::Exports;
 pub(crate) use import::{import_state, record_missing};

@@ -1,26 +1,21 @@
 //! Reading a snapshot that somebody else may have written.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use prost::Message;
 use proto::common::CollectionConfigPackage;
 use proto::privacyenabledstate::SnapshotRecord;
-use serde::de::DeserializeOwned;
 
 use super::Error;
 use super::files::Reader;
 use super::format::{
     ADDITIONAL, AdditionalMetadata, COLLECTION_KEY, CONFIG_HISTORY, PRIVATE_HASHES, PUBLIC_STATE,
-    SIGNABLE, STATE_DBS, SnapshotConfig, SnapshotMetadata, TX_IDS, data, metadata,
+    SIGNABLE, SnapshotConfig, SnapshotMetadata, TX_IDS, data, metadata,
 };
+use super::metadata::{check, hash, json};
 use crate::state::StateKey;
-use crate::{Version, Versioned, channel_id};
-
-/// Bytes a metadata file may have. It names ten files at most.
-const METADATA_BYTES_MAX: u64 = 1 << 16;
+use crate::{Version, Versioned};
 
 /// A folder with a snapshot, whose metadata has been checked. The data files are checked while
 /// they are read.
@@ -33,19 +28,6 @@ pub struct Snapshot {
     previous_hash: Bytes,
     commit_hash: Option<Bytes>,
     record_bytes_max: u64,
-}
-
-/// What is in a snapshot, counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Contents {
-    /// Public keys by namespace.
-    pub public_keys: BTreeMap<String, u64>,
-    /// Hashed private keys by namespace and collection.
-    pub private_keys: BTreeMap<(String, String), u64>,
-    /// Ids of transactions.
-    pub transactions: u64,
-    /// Definitions of collections.
-    pub collection_configs: u64,
 }
 
 /// The two files with entries of the state.
@@ -142,40 +124,6 @@ impl Snapshot {
     /// Hash of the header of the block before the last one.
     pub(crate) fn previous_hash(&self) -> &Bytes {
         &self.previous_hash
-    }
-
-    /// Reads and checks all of it. `progress` is told the kind of the records being read, and how
-    /// many records there have been in all.
-    pub fn verify(&self, progress: &mut dyn FnMut(&'static str, u64)) -> Result<Contents, Error> {
-        let mut contents = Contents::default();
-        let mut count = 0;
-        let mut tell = |kind| {
-            count += 1;
-            progress(kind, count);
-        };
-        self.entries::<Error>(Part::Public, &mut |key, _| {
-            *contents.public_keys.entry(key.namespace().to_owned()).or_default() += 1;
-            tell(PUBLIC_STATE);
-            Ok(())
-        })?;
-        self.entries::<Error>(Part::Hashes, &mut |key, _| {
-            if let Some((namespace, collection)) = key.namespace().split_once("$$h") {
-                let key = (namespace.to_owned(), collection.to_owned());
-                *contents.private_keys.entry(key).or_default() += 1;
-            }
-            tell(PRIVATE_HASHES);
-            Ok(())
-        })?;
-        self.tx_ids::<Error>(&mut |_| {
-            contents.transactions += 1;
-            tell(TX_IDS);
-            Ok(())
-        })?;
-        self.collections::<Error>(&mut |_, _, _| {
-            contents.collection_configs += 1;
-            Ok(())
-        })?;
-        Ok(contents)
     }
 
     /// Gives out the entries of one part of the state, in the order of their keys.
@@ -322,51 +270,4 @@ fn parse_collection_key(key: &[u8]) -> Option<(String, u64)> {
     let name = name.strip_prefix(COLLECTION_KEY.0)?.strip_suffix(COLLECTION_KEY.1)?;
     let name = std::str::from_utf8(name).ok().filter(|name| !name.contains('\0'))?;
     Some((name.to_owned(), u64::MAX - u64::from_be_bytes(*age)))
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<(Vec<u8>, T), Error> {
-    let length = fs::metadata(path).map_err(Error::io("open", path))?.len();
-    if length > METADATA_BYTES_MAX {
-        return Err(Error::metadata(path, format!("{length} bytes are too many")));
-    }
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let value = serde_json::from_slice(&bytes);
-    let value = value.map_err(|error| Error::metadata(path, error.to_string()))?;
-    Ok((bytes, value))
-}
-
-/// Checks what does not depend on the files.
-fn check(path: &Path, found: &SnapshotMetadata) -> Result<(), Error> {
-    let wrong = |reason: String| Err(Error::metadata(path, reason));
-    if !channel_id::is_valid(&found.channel_name) {
-        return wrong(format!("{:?} is not a channel id", found.channel_name));
-    }
-    if found.last_block_number == u64::MAX {
-        return wrong("no block can follow the last one".to_owned());
-    }
-    if !STATE_DBS.contains(&&*found.state_db_type) {
-        return wrong(format!("{:?} is not a known state database", found.state_db_type));
-    }
-    let known = [PUBLIC_STATE, PRIVATE_HASHES, TX_IDS, CONFIG_HISTORY];
-    let names = known.map(|kind| [data(kind), metadata(kind)]);
-    let hashes = &found.snapshot_files_raw_hashes;
-    if let Some(name) = hashes.keys().find(|name| !names.as_flattened().contains(name)) {
-        return wrong(format!("{name:?} is no file of a snapshot"));
-    }
-    for (kind, [data, metadata]) in known.into_iter().zip(&names) {
-        let (data, metadata) = (hashes.contains_key(data), hashes.contains_key(metadata));
-        let required = [PUBLIC_STATE, TX_IDS].contains(&kind);
-        if data != metadata || (required && !data) {
-            return wrong(format!("it does not name both files of {kind}"));
-        }
-    }
-    Ok(())
-}
-
-fn hash(path: &Path, field: &str, text: &str) -> Result<[u8; 32], Error> {
-    let mut hash = [0; 32];
-    match hex::decode_to_slice(text, &mut hash) {
-        Ok(()) => Ok(hash),
-        Err(_) => Err(Error::metadata(path, format!("{field} {text:?} is no hash"))),
-    }
 }

@@ -471,9 +471,13 @@ fn a_block_to_come_can_be_reserved() {
         assert!(ledger.reserved(last).unwrap().is_none(), "it is given out once");
     }
     assert!(ledger.reserved(20).unwrap().is_none() && ledger.reserved(90).unwrap().is_none());
-    // Not reserved before, but the newest.
+    assert!(ledger.reserve(47).unwrap());
     ledger.reserved(47).unwrap().unwrap().write(dir.path().join("end")).unwrap();
     assert!(files(&dir.path().join("end")) == files(&recorded(name)));
+    // A reservation does not keep the databases of a closed ledger open.
+    assert!(ledger.reserve(47).unwrap());
+    drop(ledger);
+    Ledger::open(dir.path().join("whole"), channel, config()).unwrap();
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
         bold("A consortium ledger for care and medicine"),
         faint(format!("described in {}", globals.file.display()))
     ));
-    let summary = up::up(&mut context).await?;
+    let summary = up::up(&mut context, false).await?;
     line("");
     let record = match command.no_story {
         true => json!([]),

@@ -7,3 +7,4 @@ pub(crate) mod demo;
 pub(crate) mod ledger;
 pub(crate) mod network;
 pub(crate) mod peer;
+pub(crate) mod snapshot;

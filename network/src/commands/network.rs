@@ -28,8 +28,10 @@ pub(crate) enum Command {
     )]
     Init(Init),
     /// Build and start what the description says; what runs already is left alone.
-    #[command(after_help = "Examples:\n  gauze network up\n  gauze network up --output json")]
-    Up,
+    #[command(
+        after_help = "Examples:\n  gauze network up\n  gauze network up --nodes-only   start what is new, to join channels by hand\n  gauze network up --output json"
+    )]
+    Up(Up),
     /// Stop all nodes; ledgers and keys are kept.
     #[command(
         after_help = "Examples:\n  gauze network down\n  gauze network down --purge   also forget ledgers and keys"
@@ -50,6 +52,13 @@ pub(crate) struct Init {
     /// Replace a description that exists.
     #[arg(long)]
     force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Start nodes, but let them join no channel, and deploy nothing.
+    #[arg(long)]
+    nodes_only: bool,
 }
 
 #[derive(Debug, Args)]
@@ -74,7 +83,7 @@ pub(crate) struct Logs {
 pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
     match command {
         Command::Init(flags) => init(&flags, globals),
-        Command::Up => up(globals).await,
+        Command::Up(flags) => up(&flags, globals).await,
         Command::Down(flags) => down(&flags, globals).await,
         Command::Ps => ps(globals).await,
         Command::Logs(flags) => logs(&flags, globals).await,
@@ -103,9 +112,9 @@ pub(crate) fn write_sample(file: &Path, force: bool) -> Result<()> {
     std::fs::write(file, SAMPLE).explain(what)
 }
 
-async fn up(globals: &Globals) -> Result<()> {
+async fn up(flags: &Up, globals: &Globals) -> Result<()> {
     let mut context = Context::load(globals)?;
-    let summary = up::up(&mut context).await?;
+    let summary = up::up(&mut context, flags.nodes_only).await?;
     let deployed: Vec<Value> = summary
         .deployed
         .iter()

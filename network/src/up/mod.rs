@@ -27,14 +27,18 @@ pub(crate) struct Summary {
     pub(crate) deployed: Vec<Deployed>,
 }
 
-/// Brings everything in `gauze.toml` about.
-pub(crate) async fn up(context: &mut Context) -> Result<Summary> {
+/// Brings everything in `gauze.toml` about; with `nodes_only`, nodes but no channels and chaincode.
+pub(crate) async fn up(context: &mut Context, nodes_only: bool) -> Result<Summary> {
     let begin = Instant::now();
     let changed = plan(context)?;
     let context = &*context;
     build(context).await?;
     // A node that runs under another configuration is started anew.
     start::stop(context, |node| changed.contains(&node.name)).await;
+    if nodes_only {
+        let started = start_nodes(context).await?;
+        return Ok(Summary { took: begin.elapsed(), started, deployed: Vec::new() });
+    }
     // Compiling chaincode and starting nodes do not need each other.
     let (started, prepared) =
         tokio::try_join!(nodes_and_channels(context), chaincode::prepare(context))?;
@@ -47,6 +51,13 @@ pub(crate) async fn up(context: &mut Context) -> Result<Summary> {
 }
 
 async fn nodes_and_channels(context: &Context) -> Result<usize> {
+    let started = start_nodes(context).await?;
+    let names = context.topology.channels.keys();
+    try_join_all(names.map(|name| channels::join(context, name))).await?;
+    Ok(started)
+}
+
+async fn start_nodes(context: &Context) -> Result<usize> {
     let mut started = start::all(context, Kind::Ca, "Start certificate authorities").await?;
     identities::ensure(context).await?;
     let names = || context.topology.channels.keys();
@@ -57,7 +68,6 @@ async fn nodes_and_channels(context: &Context) -> Result<usize> {
     step.done(list(names()));
     started += start::all(context, Kind::Orderer, "Start orderers").await?;
     started += start::all(context, Kind::Peer, "Start peers").await?;
-    try_join_all(names().map(|name| channels::join(context, name))).await?;
     Ok(started)
 }
 

@@ -271,7 +271,8 @@ fn a_description_that_cannot_work_is_refused() {
 fn every_command_explains_itself() {
     const COMMANDS: &[(&str, &[&str])] = &[
         ("network", &["init", "up", "down", "ps", "logs"]),
-        ("channel", &["list", "show"]),
+        ("channel", &["list", "show", "join"]),
+        ("snapshot", &["create", "list", "cancel", "verify"]),
         (
             "chaincode",
             &[

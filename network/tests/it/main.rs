@@ -9,4 +9,5 @@ mod faults;
 mod growing;
 mod harness;
 mod hostile;
+mod snapshots;
 mod verify;

@@ -188,12 +188,13 @@ pub(crate) fn closed(id: &str) -> Error {
     Error::Unavailable(format!("channel {id} is being closed on this peer; try again later"))
 }
 
+/// The configuration stands in the state, whether or not the block that brought it is here.
 fn load_bundle(ledger: &Ledger) -> Result<Bundle, Error> {
-    let block = load_config_block(ledger)?;
-    Bundle::from_block(&block).map_err(|source| Error::Config {
-        channel: ledger.channel_id().to_owned(),
-        source: Box::new(source),
-    })
+    let view = ledger.view()?;
+    if view.height() == 0 {
+        return Err(Error::NoBlock { channel: ledger.channel_id().to_owned(), number: 0 });
+    }
+    super::snapshot::bundle_of(ledger.channel_id(), &view)
 }
 
 fn load_config_block(ledger: &Ledger) -> Result<Block, Error> {

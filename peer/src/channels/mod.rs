@@ -14,6 +14,7 @@ mod commits;
 mod maintenance;
 mod registry;
 mod slot;
+mod snapshot;
 mod state;
 
 pub use channel::Channel;

@@ -41,6 +41,15 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<channel::Error>,
     },
+    /// The state holds no configuration of the channel.
+    #[error("the state of channel {0} holds no configuration")]
+    NoConfig(String),
+    /// The state of a channel cannot be read.
+    #[error("state")]
+    State(#[from] ledger::state::Error),
+    /// The snapshot is of a channel that cannot be joined.
+    #[error("invalid snapshot: {0}")]
+    Snapshot(String),
     /// A block of the channel's own ledger is malformed.
     #[error("block of channel {channel}")]
     Block {
@@ -255,6 +264,31 @@ impl Channels {
     /// Tells that the table or a channel in it has changed.
     pub(super) fn changed(&self) {
         self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+impl Channels {
+    /// Whether a channel can be joined now.
+    pub(super) fn check_free(&self, id: &str) -> Result<(), Error> {
+        let slots = self.slots.read();
+        if slots.contains_key(id) {
+            return Err(Error::Exists(id.to_owned()));
+        }
+        if slots.len() >= self.channels_max {
+            return Err(Error::TooManyChannels(self.channels_max));
+        }
+        Ok(())
+    }
+
+    /// Serves the channel of a ledger that has just been created.
+    pub(super) fn add(&self, ledger: Arc<Ledger>) -> Result<Arc<Channel>, Error> {
+        let id = ledger.channel_id().to_owned();
+        let slot = Slot::new(&id, State::Running);
+        let channel = self.channel_on(&slot, ledger)?;
+        slot.open(channel.clone());
+        self.slots.write().insert(id, slot);
+        self.changed();
+        Ok(channel)
     }
 }
 

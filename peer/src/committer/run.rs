@@ -124,10 +124,10 @@ async fn fetch(
     blocks: mpsc::Sender<(Block, Prepared)>,
     tasks: Tasks,
 ) -> Result<(), String> {
-    let last = channel.load_block(channel.height().saturating_sub(1)).await;
-    let header = last.map_err(|error| describe(&error))?.header.unwrap_or_default();
+    // The newest block itself may not be here: the channel may have been joined by a snapshot.
+    let info = channel.ledger().info().map_err(|error| describe(&error))?;
     let mut bundle = channel.bundle();
-    let verifier = Verifier::after(bundle.clone(), &header);
+    let verifier = Verifier::new(bundle.clone(), info.height, info.current_block_hash);
     let mut stream = client.follow(verifier, &tasks);
     loop {
         let verified = tokio::select! {

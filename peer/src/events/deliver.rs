@@ -34,6 +34,10 @@ impl Serve for Channel {
         Self::bundle(self)
     }
 
+    fn first_block(&self) -> u64 {
+        self.ledger().first_block()
+    }
+
     fn closing(&self) -> Option<watch::Receiver<bool>> {
         Some(self.watch_closing())
     }

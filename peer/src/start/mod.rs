@@ -24,6 +24,7 @@ use crate::endorser::Endorser;
 use crate::gateway::Gateway;
 use crate::gossip::{Gossip, Trust};
 use crate::private_data::Member;
+use crate::snapshots::{self, Joins, Snapshots};
 use crate::system::{Access, Cscc, Lscc, Qscc, Registry, SystemChaincode};
 use crate::{Config, admin, committer, endorser, events, gateway, gossip, lifecycle};
 
@@ -65,7 +66,8 @@ pub async fn start_with(
     let parts = Parts { config, identity, held, tls, operations, tasks, address };
     let gossip = parts.start_gossip()?;
     parts.start_committers();
-    server.serve(parts.routes(&gossip), &parts.tasks);
+    let snapshots = parts.start_snapshots();
+    server.serve(parts.routes(&gossip, snapshots), &parts.tasks);
     let Parts { config, tls, operations, tasks, .. } = parts;
     tasks.spawn("client roots", tls.renew_client_roots(channels.clone(), tasks.clone()));
     let operations_address =
@@ -127,11 +129,10 @@ impl Parts {
             Some(client) => Security::Tls(Some(client.clone())),
             None => Security::Plain,
         };
-        let member = Member::new(self.identity.msp_id(), signer.serialized().clone());
         let dependencies = committer::Dependencies {
             client: Arc::new(Client::new(signer, security, self.config.orderers.clone())),
             config: self.config.committer.clone(),
-            member,
+            member: self.member(),
             metrics: committer::Metrics::new(&self.operations.metrics),
             health: self.operations.health.clone(),
         };
@@ -140,8 +141,20 @@ impl Parts {
         self.tasks.spawn("committers", run);
     }
 
+    fn member(&self) -> Member {
+        Member::new(self.identity.msp_id(), self.identity.signer.serialized().clone())
+    }
+
+    fn start_snapshots(&self) -> Arc<Snapshots> {
+        let default = self.config.data_directory.join("snapshots");
+        let snapshots = Arc::new(Snapshots::new(self.config.snapshots.clone(), default));
+        let run = snapshots.clone().run(self.held.channels.clone(), self.tasks.clone());
+        self.tasks.spawn("snapshots", run);
+        snapshots
+    }
+
     /// All services of the listener.
-    fn routes(&self, gossip: &Gossip) -> Routes {
+    fn routes(&self, gossip: &Gossip, snapshots: Arc<Snapshots>) -> Routes {
         let (tasks, channels) = (&self.tasks, &self.held.channels);
         let access = Access::new(self.identity.msp_id(), self.identity.local.clone());
         let planner = Planner::new(Arc::new(gossip.clone()) as Arc<dyn Membership>);
@@ -157,6 +170,7 @@ impl Parts {
             },
         );
         let tls = self.tls.server.is_some();
+        let snapshots = snapshots::Service::server(snapshots, channels.clone(), access.clone());
         let discovery = discovery::Service::new(channels.clone(), access.clone(), planner);
         let mut deliver = self.config.deliver.clone();
         deliver.tls_binding |= tls && self.config.tls.client_auth_required;
@@ -173,6 +187,7 @@ impl Parts {
             .add_service(gossip::Service::server(gossip, tasks))
             .add_service(admin.administration())
             .add_service(admin.ledger_query())
+            .add_service(snapshots)
             .add_service(
                 EndorserServer::new(endorser)
                     .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -190,9 +205,10 @@ impl Parts {
 
     fn endorser(&self, access: &Access) -> Endorser {
         let (channels, lifecycle) = (&self.held.channels, &self.held.lifecycle);
+        let joins = Joins::new(channels.clone(), self.member(), self.tasks.clone());
         let system: [Arc<dyn SystemChaincode>; 4] = [
             Arc::new(lifecycle::Chaincode::new(lifecycle.clone())),
-            Arc::new(Cscc::new(channels.clone())),
+            Arc::new(Cscc::new(channels.clone(), Arc::new(joins))),
             Arc::new(Qscc::new(channels.clone())),
             Arc::new(Lscc),
         ];

@@ -1,5 +1,6 @@
 //! `cscc`: joining channels, and what they agreed on.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,18 +8,21 @@ use prost::Message;
 use proto::peer::{ChannelInfo, ChannelQueryResponse, Response};
 
 use super::{Context, SystemChaincode, closed, failure, success};
+use crate::causes::in_one_line;
 use crate::channels::{Channel, Channels};
+use crate::snapshots::Joins;
 
 /// The configuration system chaincode.
 #[derive(Debug)]
 pub struct Cscc {
     channels: Arc<Channels>,
+    joins: Arc<Joins>,
 }
 
 impl Cscc {
-    /// Joins to and answers about `channels`.
-    pub fn new(channels: Arc<Channels>) -> Self {
-        Self { channels }
+    /// Joins to and answers about `channels`, by snapshots through `joins`.
+    pub fn new(channels: Arc<Channels>, joins: Arc<Joins>) -> Self {
+        Self { channels, joins }
     }
 
     fn answer(&self, context: &Context<'_>, args: &[Bytes]) -> Result<Bytes, String> {
@@ -38,16 +42,15 @@ impl Cscc {
             "GetChannels" => self.list(context),
             "GetConfigBlock" => {
                 let channel = self.channel(context, function, argument()?)?;
-                let block = channel.config_block().map_err(|error| error.to_string())?;
+                let block = channel.config_block().map_err(|error| in_one_line(&error))?;
                 Ok(block.encode_to_vec().into())
             }
             "GetChannelConfig" => {
                 let channel = self.channel(context, function, argument()?)?;
                 Ok(channel.bundle().config().encode_to_vec().into())
             }
-            "JoinChainBySnapshot" | "JoinBySnapshotStatus" => {
-                Err("joining by snapshot is not supported".to_owned())
-            }
+            "JoinChainBySnapshot" => self.join_by_snapshot(context, argument()?),
+            "JoinBySnapshotStatus" => self.join_status(context),
             _ => argument().and(Err(format!("Requested function {function} not found."))),
         }
     }
@@ -61,6 +64,24 @@ impl Cscc {
         let channel = self.channels.join(&block).map_err(|error| error.to_string())?;
         tracing::info!(channel = channel.id(), "joined channel");
         Ok(Bytes::new())
+    }
+
+    /// Begins to join the channel of a snapshot; the import goes on behind the answer.
+    fn join_by_snapshot(&self, context: &Context<'_>, dir: &Bytes) -> Result<Bytes, String> {
+        context
+            .authorize("cscc/JoinChainBySnapshot")
+            .map_err(|denied| format!("access denied for [JoinChainBySnapshot]: [{denied}]"))?;
+        let dir = std::str::from_utf8(dir).map_err(|_| "the snapshot's folder is not text")?;
+        let started = self.joins.start(Path::new(dir));
+        started.map_err(|error| in_one_line(&error))?;
+        Ok(Bytes::new())
+    }
+
+    fn join_status(&self, context: &Context<'_>) -> Result<Bytes, String> {
+        context
+            .authorize("cscc/JoinBySnapshotStatus")
+            .map_err(|denied| format!("access denied for [JoinBySnapshotStatus]: [{denied}]"))?;
+        Ok(self.joins.status().encode_to_vec().into())
     }
 
     fn list(&self, context: &Context<'_>) -> Result<Bytes, String> {

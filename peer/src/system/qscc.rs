@@ -9,6 +9,7 @@ use proto::common::Block;
 use proto::peer::{ProcessedTransaction, Response};
 
 use super::{Context, SystemChaincode, closed, failure, success};
+use crate::causes::in_one_line;
 use crate::channels::{Channel, Channels};
 
 /// The block number that stands for the newest block.
@@ -110,7 +111,7 @@ fn transaction(ledger: &Ledger, tx_id: &str) -> Result<Bytes, String> {
         |error: String| format!("Failed to get transaction with id {tx_id}, error {error}");
     let record = ledger
         .transaction(tx_id)
-        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(in_one_line(&error)))?
         .ok_or_else(|| failed(format!("no such transaction ID [{tx_id}] in index")))?;
     let envelope = proto::common::Envelope::decode(record.envelope)
         .map_err(|error| failed(error.to_string()))?;
@@ -129,7 +130,7 @@ fn found(
     match block {
         Ok(Some(block)) => Ok(block.encode_to_vec().into()),
         Ok(None) => Err(format!("{}, error no such {} in index", what(), missing())),
-        Err(error) => Err(format!("{}, error {error}", what())),
+        Err(error) => Err(format!("{}, error {}", what(), in_one_line(&error))),
     }
 }
 

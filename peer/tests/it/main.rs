@@ -18,6 +18,7 @@ mod proposals;
 mod recording;
 mod replay;
 mod signatures;
+mod snapshots;
 mod system;
 mod transactions;
 mod verify;

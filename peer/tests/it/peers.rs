@@ -20,9 +20,14 @@ pub struct Node {
 
 /// Starts a peer of an organization in a new folder.
 pub async fn start(org: &Org, tasks: &Tasks) -> Node {
+    start_with(org, tasks, &|_| {}).await
+}
+
+/// The same, with changes of its configuration.
+pub async fn start_with(org: &Org, tasks: &Tasks, change: &dyn Fn(&mut Config)) -> Node {
     let dir = tempfile::tempdir().unwrap();
     prepare(org, dir.path());
-    restart(org, dir, tasks).await
+    restart_with(org, dir, tasks, change).await
 }
 
 /// Starts a peer in a folder used before.

@@ -74,10 +74,55 @@ pub fn replayed_until(
     let channel = channels.join(&stripped(genesis)).unwrap();
     assert_eq!(channel.ledger().block(0).unwrap().as_ref(), Some(genesis));
     let member = Member::new(msp_id, an_endorser_of(&recording, msp_id));
+    commit(&recording, org, &channel, &member, &blocks[..blocks.len().min(blocks_max)]);
+    channel
+}
+
+/// A peer of `org` joins by its own snapshot of the middle, and goes on to the same end.
+#[test]
+fn from_a_snapshot_in_the_middle() {
+    for (name, number) in
+        [("l1-simple", 9), ("l2-invalid", 20), ("l3-governance", 25), ("l4-private", 22)]
+    {
+        let recording = Recording::open(name);
+        let dir = tempfile::tempdir().unwrap();
+        let open = |folder: &str| {
+            let ledgers = Ledgers::open(dir.path().join(folder), ledger::Config::default());
+            Channels::open(ledgers.unwrap(), 10, 10).unwrap()
+        };
+        let channel = open("whole").join(&stripped(&recording.blocks[0])).unwrap();
+        let member = Member::new("Org1MSP", an_endorser_of(&recording, "Org1MSP"));
+        commit(&recording, "org1", &channel, &member, &recording.blocks[1..=number]);
+        let snapshot = dir.path().join("snapshot");
+        channel.ledger().snapshot(&snapshot).unwrap();
+        let joined = open("joined").join_by_snapshot(&snapshot, &member).unwrap();
+        assert_eq!(joined.bundle().config(), channel.bundle().config());
+        for channel in [&channel, &joined] {
+            commit(&recording, "org1", channel, &member, &recording.blocks[number + 1..]);
+        }
+        assert_eq!(joined.bundle().config(), channel.bundle().config());
+        let mut expected = recording.state("org1");
+        expected.retain(|(namespace, _)| !namespace.contains("$$p"));
+        compare_state(&joined.ledger().view().unwrap(), &expected);
+        let [one, other] = ["one", "other"].map(|name| dir.path().join(name));
+        let written = channel.ledger().snapshot(one).unwrap();
+        assert_eq!(joined.ledger().snapshot(other).unwrap(), written);
+    }
+}
+
+/// Commits recorded blocks without what the recorded peer had added, and expects it to be added.
+fn commit(
+    recording: &Recording,
+    org: &str,
+    channel: &Arc<Channel>,
+    member: &Member,
+    blocks: &[Block],
+) {
     let metrics = Metrics::new(&Registry::new());
-    let mut pipeline = Pipeline::new(channel.clone(), member, metrics);
-    for recorded in blocks.iter().take(blocks_max) {
-        prepare_private(&recording, org, &channel, recorded);
+    let mut pipeline = Pipeline::new(channel.clone(), member.clone(), metrics);
+    let name = channel.id();
+    for recorded in blocks {
+        prepare_private(recording, org, channel, recorded);
         let block = stripped(recorded);
         let prepared = Prepared::new(&block, channel.bundle());
         let committed = pipeline.commit(block, prepared).unwrap();
@@ -88,7 +133,6 @@ pub fn replayed_until(
         assert_eq!(committed.commit_hash, hash, "{name}, block {number}");
         assert_eq!(&committed.block, recorded, "{name}, block {number}");
     }
-    channel
 }
 
 /// Small files, so that there are several.

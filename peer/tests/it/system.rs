@@ -6,7 +6,10 @@ use bytes::Bytes;
 use channel::SignedData;
 use ledger::Ledgers;
 use msp::{Manager, Msp, MspVersion, SigningIdentity};
+use node::tasks::Tasks;
 use peer::channels::Channels;
+use peer::private_data::Member;
+use peer::snapshots::Joins;
 use peer::system::{Access, Context, Cscc, Qscc, SystemChaincode};
 use prost::Message;
 use proto::common::{Block, BlockchainInfo, Config};
@@ -28,6 +31,12 @@ impl Peer {
         let msp = Msp::new(&org.definition(), MspVersion::V1_4_3).unwrap();
         let local = Arc::new(Manager::new(vec![msp]).unwrap());
         Self { channels, access: Access::new(&*org.msp_id, local), _dir: dir }
+    }
+
+    fn cscc(&self, org: &Org) -> Cscc {
+        let member = Member::new(&*org.msp_id, org.identity("peer0", "peer").serialized().clone());
+        let joins = Joins::new(self.channels.clone(), member, Tasks::new());
+        Cscc::new(self.channels.clone(), Arc::new(joins))
     }
 
     fn call(
@@ -71,7 +80,7 @@ fn refused(response: &Response, text: &str) {
 fn channels_are_joined_by_administrators_and_once() {
     let [one, foreign, orderer] = ["Org1MSP", "Org9MSP", "OrdererMSP"].map(Org::new);
     let peer = Peer::new(&one);
-    let cscc = Cscc::new(peer.channels.clone());
+    let cscc = peer.cscc(&one);
     let (admin, client) = (one.identity("admin", "admin"), one.identity("user", "client"));
     let stranger = foreign.identity("admin", "admin");
     let block = genesis("care", &orderer, &[(&one, vec![])]);

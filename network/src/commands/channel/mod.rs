@@ -1,4 +1,6 @@
-//! `gauze channel`: look at channels.
+//! `gauze channel`: look at channels, and let peers join them.
+
+mod join;
 
 use channel::Bundle;
 use clap::{Args, Subcommand};
@@ -20,6 +22,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  gauze channel show care\n  gauze --as pharmacy channel show care"
     )]
     Show(Show),
+    /// Make a peer join a channel: by its first block, or by a snapshot of another peer.
+    #[command(
+        after_help = "Examples:\n  gauze channel join care --peer peer1.hospital\n  gauze channel join care --peer peer1.hospital --snapshot gauze/nodes/peer0.hospital/data/snapshots/completed/care/120"
+    )]
+    Join(join::Join),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +40,7 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> Result<()> {
     match command {
         Command::List => list(&context).await,
         Command::Show(flags) => show(&context, &flags.channel).await,
+        Command::Join(flags) => join::run(&context, &flags).await,
     }
 }
 
@@ -94,16 +102,18 @@ async fn show(context: &Context, channel: &str) -> Result<()> {
     let node = first_peer(context, channel)?;
     let peer = context.peer(node, &context.actor(channel)?).await?;
     let what = || format!("read the configuration of channel {channel}");
-    let block = peer.config_block(channel).await.explain(what)?;
+    let config = peer.channel_config(channel).await.explain(what)?;
+    // A peer that joined by a snapshot may not hold the block.
+    let block = peer.config_block(channel).await.ok().map(|block| proto::block::number(&block));
     let info = peer.chain_info(channel).await.explain(what)?;
-    let bundle = Bundle::from_block(&block)
+    let bundle = Bundle::new(channel, config)
         .map_err(|error| Failure::new(Exit::Failed, what()).because(error))?;
-    let json = describe(&bundle, proto::block::number(&block), info.height);
+    let json = describe(&bundle, block, info.height);
     context.output.show(json.clone(), || text(&json));
     Ok(())
 }
 
-fn describe(bundle: &Bundle, config_block: u64, height: u64) -> Value {
+fn describe(bundle: &Bundle, config_block: Option<u64>, height: u64) -> Value {
     let application = bundle.application();
     let members = application.into_iter().flat_map(|application| &application.orgs);
     let members = members.map(|(name, organization)| {
@@ -156,7 +166,10 @@ fn text(json: &Value) -> String {
     let mut lines = vec![
         format!("{} {}", bold("Channel"), bold(string(&json["channel"]))),
         format!("  height        {}", json["height"]),
-        format!("  configuration {} (block {})", json["sequence"], json["configBlock"]),
+        match json["configBlock"].as_u64() {
+            Some(block) => format!("  configuration {} (block {block})", json["sequence"]),
+            None => format!("  configuration {} (before the snapshot)", json["sequence"]),
+        },
         format!("  consensus     {}", string(&json["consensus"])),
         format!("  batch         {}", json["batch"]),
         bold("Organizations"),
