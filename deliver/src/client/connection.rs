@@ -53,7 +53,7 @@ pub(super) struct Connection {
 /// that takes. Waiting for the stream is therefore part of waiting for a block.
 enum State {
     Asked(Pin<Box<dyn Future<Output = Result<Answers, tonic::Status>> + Send>>),
-    Answered(Answers),
+    Answered(Box<Answers>),
 }
 
 impl Connection {
@@ -85,7 +85,7 @@ impl Connection {
     /// The next block. Waiting may be given up and begun again.
     pub(super) async fn block(&mut self) -> Result<Block, Error> {
         if let State::Asked(answers) = &mut self.state {
-            self.state = State::Answered(answers.as_mut().await.map_err(Box::new)?);
+            self.state = State::Answered(Box::new(answers.as_mut().await.map_err(Box::new)?));
         }
         let State::Answered(answers) = &mut self.state else { return Err(Error::Ended) };
         let answer = answers.message().await.map_err(Box::new)?.ok_or(Error::Ended)?;
