@@ -12,6 +12,10 @@ clippy:
 test:
     cargo test --workspace
 
+# The long runs: every failpoint at many of its hits, thousands of flipped bits.
+long:
+    cargo test --workspace -- --ignored long_
+
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
