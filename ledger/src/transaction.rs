@@ -20,6 +20,28 @@ pub struct TransactionRecord {
     pub index: u32,
 }
 
+/// A transaction of a block, as far as validation has decoded it, so that committing need not do
+/// it again.
+#[derive(Debug, Clone, Default)]
+pub struct Decoded {
+    /// The id under which it is found: [`indexed_tx_id`](crate::block_store::indexed_tx_id).
+    pub id: Option<String>,
+    /// What it does if it is valid.
+    pub content: Content,
+}
+
+/// What a transaction carries.
+#[derive(Debug, Clone, Default)]
+pub enum Content {
+    /// Nothing that can be applied.
+    #[default]
+    None,
+    /// An encoded `ConfigEnvelope`.
+    Config(Bytes),
+    /// Reads and writes.
+    Endorsed(TxRwSet),
+}
+
 /// Key of the channel configuration, in the empty namespace.
 pub(crate) const CONFIG_KEY: &str = "CHANNEL_CONFIG_ENV_BYTES";
 
@@ -67,6 +89,19 @@ impl Parsed {
                 Err(reason) if is_valid => *code = reason,
                 Err(_) => {}
             }
+        }
+        parsed
+    }
+
+    /// Takes over what validation has decoded.
+    pub(crate) fn of(decoded: Decoded, code: TxValidationCode) -> Self {
+        let mut parsed = Self { indexed_id: decoded.id, action: Action::None, invalid: None };
+        let is_valid = code == TxValidationCode::Valid;
+        match decoded.content {
+            Content::Config(envelope) if is_valid => parsed.action = Action::Config(envelope),
+            Content::Endorsed(set) if is_valid => parsed.action = Action::Endorsed(set),
+            Content::Endorsed(set) => parsed.invalid = Some(set),
+            Content::Config(_) | Content::None => {}
         }
         parsed
     }

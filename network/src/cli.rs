@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{ca, chaincode, channel, demo, ledger, network, peer, snapshot};
+use crate::commands::{bench, ca, chaincode, channel, demo, ledger, network, peer, snapshot};
 use crate::context::Identity;
 use crate::failure::{Exit, Result};
 use crate::output::{Format, Output, pretty};
@@ -88,6 +88,9 @@ enum Command {
     /// Manage identities at certificate authorities.
     #[command(subcommand)]
     Ca(ca::Command),
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Start a consortium and tell two true stories on it.
     Demo(demo::Command),
 }
@@ -133,6 +136,7 @@ async fn execute(cli: Cli) -> Result<()> {
         Command::Peer(command) => peer::run(command, &globals).await,
         Command::Snapshot(command) => snapshot::run(command, &globals).await,
         Command::Ca(command) => ca::run(command, &globals).await,
+        Command::Bench(command) => bench::run(command, &globals).await,
         Command::Demo(command) => demo::run(command, &globals).await,
     }
 }
@@ -167,6 +171,8 @@ mod tests {
         check("gauze ledger state care ehr --prefix k", true);
         check("gauze ledger state care ehr", false);
         check("gauze ledger state care ehr --prefix k --at 7", false);
+        check("gauze bench ledger --transactions 5000 --endorsements 1,3 -o json", true);
+        check("gauze bench ledger --conflicts 1", false);
         check("gauze network fly", false);
         check("gauze --as / network ps", false);
     }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod artifacts;
+mod bench;
 mod cli;
 mod commands;
 mod context;

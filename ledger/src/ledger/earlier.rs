@@ -33,6 +33,8 @@ impl Ledger {
         }
         // The state first: if a crash comes between, the data still counts as missing.
         self.state.amend(&private_data::late(&view, number, &present)?)?;
+        self.state.flush()?;
+        self.show()?;
         Ok(self.private.append(number, &present, &[])?)
     }
 }

@@ -4,12 +4,13 @@ mod commit;
 mod earlier;
 mod recovery;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use proto::block;
 use proto::common::{Block, BlockchainInfo};
 use proto::rwset::{CollectionPvtReadWriteSet, NsPvtReadWriteSet, TxPvtReadWriteSet};
@@ -25,7 +26,7 @@ use crate::state::{StateDb, StateKey};
 use crate::transaction::recorded_codes;
 use crate::{
     CollectionConfigAt, Config, Error, Missing, Modification, OnProgress, Position, Simulator,
-    Snapshot, TransactionRecord, TransientStore, View, config_history,
+    Snapshot, Times, TransactionRecord, TransientStore, View, config_history,
 };
 
 pub use commit::Committed;
@@ -45,7 +46,12 @@ pub struct Ledger {
     transient: Arc<TransientStore>,
     /// Held while a block is committed.
     turn: Mutex<Turn>,
+    /// Ids of the transactions in staged blocks, which the index does not know yet.
+    staged_ids: RwLock<BTreeSet<String>>,
+    /// The state without the staged blocks; nothing while the ledger is opened.
+    durable: ArcSwapOption<View>,
     height: watch::Sender<u64>,
+    times: Times,
     regain: Regain,
 }
 
@@ -53,6 +59,8 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Turn {
     commit_hash: Option<Bytes>,
+    /// Blocks that are not on disk yet, ascending.
+    staged: Vec<commit::Staged>,
     /// Jobs that are done and still stand in the state.
     done: Vec<StateKey>,
     /// An earlier commit failed half-way.
@@ -138,19 +146,35 @@ impl Ledger {
         Ok(Some(TransactionRecord { envelope, code, block: number, index }))
     }
 
-    /// Whether a transaction with this id is in the chain, valid or not.
+    /// Whether a transaction with this id is in the chain or in a staged block, valid or not.
     pub fn tx_exists(&self, tx_id: &str) -> Result<bool, Error> {
-        Ok(self.blocks.tx_exists(tx_id)?)
+        // Staged ids first: they leave when the index has them.
+        Ok(self.staged_ids.read().contains(tx_id) || self.blocks.tx_exists(tx_id)?)
     }
 
-    /// A consistent view of the newest state.
+    /// A consistent view of the newest state whose blocks are on disk.
     pub fn view(&self) -> Result<View, Error> {
+        match &*self.durable.load() {
+            Some(view) => Ok(view.as_ref().clone()),
+            None => self.staged_view(),
+        }
+    }
+
+    /// A view that includes the staged blocks, by which the next one is judged.
+    pub fn staged_view(&self) -> Result<View, Error> {
         Ok(View::new(self.state.view()?))
+    }
+
+    /// Shows the state as it is now: all of its blocks are on disk.
+    fn show(&self) -> Result<(), Error> {
+        self.durable.store(Some(Arc::new(self.staged_view()?)));
+        Ok(())
     }
 
     /// A view of the newest block, taken between two commits: all of its blocks can be read.
     pub(crate) fn settled_view(&self) -> Result<View, Error> {
-        let _turn = self.turn.lock();
+        let mut turn = self.turn.lock();
+        self.sync_staged(&mut turn)?;
         self.view()
     }
 
@@ -211,6 +235,11 @@ impl Ledger {
     /// What is derived from the blocks, to be compared with another ledger of the channel.
     pub fn derived(&self) -> Derived {
         Derived::new(self.state.clone(), self.history.clone(), self.blocks.index().clone())
+    }
+
+    /// Where the time of commits goes.
+    pub fn times(&self) -> &Times {
+        &self.times
     }
 
     /// Private write sets of endorsed transactions.

@@ -7,7 +7,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use arc_swap::ArcSwapOption;
+use parking_lot::{Mutex, RwLock};
 use proto::block;
 use proto::transaction::TxValidationCode;
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use crate::database::{self, Database};
 use crate::history::History;
 use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
-use crate::{Config, Error, OnProgress, TransientStore, admin, mvcc, snapshot, state};
+use crate::{Config, Error, OnProgress, Times, TransientStore, admin, mvcc, snapshot, state};
 
 /// Opens a ledger. Damage that shows only while blocks are replayed leads to a second attempt,
 /// which begins without what is damaged.
@@ -54,10 +55,9 @@ fn try_open(
     let failed = |source| Error::Database { name: "state", source };
     let cache = config.state.cache_bytes;
     let db = Database::open(&dir.join("index"), cache, database::LEDGER).map_err(failed)?;
-    let lag_max = config.state.view_lag_blocks_max;
     let state = match config.state.backend {
-        state::Backend::Sled => state::on_sled(&db, lag_max)?,
-        state::Backend::Memory => state::memory(lag_max)?,
+        state::Backend::Sled => state::on_sled(&db, &config.state)?,
+        state::Backend::Memory => state::memory(config.state.view_lag_blocks_max)?,
     };
     let private = PrivateStore::open(&dir.join("private"), &db, &config.private_data)?;
     let transient = Arc::new(TransientStore::open(&db).map_err(failed)?);
@@ -82,6 +82,9 @@ fn try_open(
         private,
         exports: Arc::default(),
         transient,
+        staged_ids: RwLock::default(),
+        durable: ArcSwapOption::empty(),
+        times: Times::default(),
         regain,
     };
     ledger.catch_up(progress)?;
@@ -113,7 +116,7 @@ impl Ledger {
         let view = self.view()?;
         let done = private_data::run_jobs(&view, &self.private, || self.state.flush())?;
         turn.done = done;
-        Ok(())
+        self.show()
     }
 
     /// The first block that is not in the state. A state ahead of the blocks is of another chain.
@@ -168,6 +171,7 @@ impl Ledger {
     fn replay(&self, number: u64, parsed: &[Parsed], turn: &mut Turn) -> Result<(), Error> {
         let updates = mvcc::replay(&*self.state, &self.state.view()?, number, parsed)?;
         let present = self.private.block(number)?;
-        self.apply_state(number, parsed, &updates, &present, turn)
+        self.apply_state(number, parsed, &updates, &present, turn)?;
+        self.settle(turn)
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn derived(dir: &Path, scratch: &Path) -> Result<Opened, Error> {
     let db = Database::examine(&state_copy, CACHE_BYTES, database::LEDGER);
     let db = db.map_err(failed("state"))?;
     let derived = Derived::new(
-        state::on_sled(&db, 1)?,
+        state::on_sled(&db, &state::Config { view_lag_blocks_max: 1, ..Default::default() })?,
         Some(History::open(&db).map_err(failed("history"))?),
         Index::examine(&blocks_copy, CACHE_BYTES).map_err(failed("block"))?,
     );

@@ -57,7 +57,9 @@ impl Ledger {
     fn state_after(&self, number: u64, place: &Path) -> Result<Arc<dyn StateDb>, Error> {
         let failed = |source| Error::Database { name: "replayed state", source };
         let db = Database::open(place, CACHE_BYTES, database::LEDGER).map_err(failed)?;
-        let state = state::on_sled(&db, VIEW_LAG_BLOCKS_MAX)?;
+        let config =
+            state::Config { view_lag_blocks_max: VIEW_LAG_BLOCKS_MAX, ..self.config.state.clone() };
+        let state = state::on_sled(&db, &config)?;
         let first = match self.base.as_deref() {
             Some(base) => {
                 import_state(base, &*state, &self.private)?;
@@ -83,7 +85,8 @@ impl Ledger {
         let (store, nothing) = (&self.private, BTreeMap::new());
         private_data::record_ends(&view, &parsed, &updates, &nothing, store, &mut batch)?;
         config_history::record(&updates, &mut batch);
-        Ok(state.apply(&batch)?)
+        state.apply(&batch)?;
+        Ok(state.settle()?)
     }
 
     /// The snapshot this ledger began from, if it did not begin with block 0.

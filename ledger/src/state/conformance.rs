@@ -14,10 +14,53 @@ const LAG: usize = 8;
 /// Runs a check on every implementation.
 fn on_each(check: impl Fn(&dyn StateDb)) {
     check(&*memory(LAG).unwrap());
+    let config = Config { view_lag_blocks_max: LAG, ..Config::default() };
+    on_new_sled(&config, |db| check(&*db));
+    // Every block is written at once, and hardly anything is remembered.
+    let config = Config { lag_blocks_max: 1, recent_bytes_max: 1000, ..config };
+    on_new_sled(&config, |db| check(&Settling(db)));
+}
+
+fn on_new_sled(config: &Config, check: impl Fn(Arc<dyn StateDb>)) {
     let dir = TempDir::new().unwrap();
     let index = dir.path().join("index");
     let db = crate::database::Database::open(&index, 8 << 20, crate::database::LEDGER).unwrap();
-    check(&*on_sled(&db, LAG).unwrap());
+    check(on_sled(&db, config).unwrap());
+}
+
+/// Says after each block that it is on disk.
+#[derive(Debug)]
+struct Settling(Arc<dyn StateDb>);
+
+impl StateDb for Settling {
+    fn savepoint(&self) -> Result<Option<u64>, Error> {
+        self.0.savepoint()
+    }
+
+    fn versions(&self, keys: &[StateKey]) -> Result<Vec<Option<Version>>, Error> {
+        self.0.versions(keys)
+    }
+
+    fn apply(&self, batch: &StateBatch) -> Result<(), Error> {
+        self.0.apply(batch)?;
+        self.0.settle()
+    }
+
+    fn amend(&self, updates: &BTreeMap<StateKey, Option<Versioned>>) -> Result<(), Error> {
+        self.0.amend(updates)
+    }
+
+    fn view(&self) -> Result<Arc<dyn StateView>, Error> {
+        self.0.view()
+    }
+
+    fn clear(&self) -> Result<(), Error> {
+        self.0.clear()
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.0.flush()
+    }
 }
 
 fn versioned(block: u64, text: &str) -> Versioned {

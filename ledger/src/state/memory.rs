@@ -15,7 +15,7 @@ pub fn memory(view_lag_blocks_max: usize) -> Result<Arc<dyn StateDb>, Error> {
 }
 
 #[derive(Debug, Default)]
-struct Memory(RwLock<Content>);
+pub(super) struct Memory(RwLock<Content>);
 
 #[derive(Debug, Default)]
 struct Content {

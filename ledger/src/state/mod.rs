@@ -18,6 +18,7 @@
 //! the oldest view. A database with snapshots of its own implements `StateDb` directly.
 
 mod batch;
+mod buffer;
 mod key;
 mod memory;
 mod range;
@@ -62,11 +63,21 @@ pub struct Config {
     /// Blocks a view may be behind before it is cut off. Old views keep overwritten values in
     /// memory.
     pub view_lag_blocks_max: usize,
+    /// Memory for entries of the state that were read or written lately, in bytes.
+    pub recent_bytes_max: u64,
+    /// Blocks the database may be behind the chain. After a crash they are replayed.
+    pub lag_blocks_max: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { backend: Backend::Sled, cache_bytes: 128 << 20, view_lag_blocks_max: 1024 }
+        Self {
+            backend: Backend::Sled,
+            cache_bytes: 128 << 20,
+            view_lag_blocks_max: 1024,
+            recent_bytes_max: 32 << 20,
+            lag_blocks_max: 256,
+        }
     }
 }
 
@@ -110,6 +121,12 @@ pub trait StateDb: Send + Sync + Debug {
 
     /// Changes entries outside of a block, for private data that came late.
     fn amend(&self, updates: &BTreeMap<StateKey, Option<Versioned>>) -> Result<(), Error>;
+
+    /// Says that the blocks applied so far are on disk: a database that collects changes may write
+    /// them now. One that wrote earlier could be ahead of the chain after a crash.
+    fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// A view at the newest savepoint, unchanged by later batches.
     fn view(&self) -> Result<Arc<dyn StateView>, Error>;

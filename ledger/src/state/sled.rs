@@ -1,8 +1,8 @@
 //! The state in sled: the embedded default.
 //!
 //! An entry's value is the version (two varints), the length of the metadata (varint), the
-//! metadata, and the value. Nothing is flushed per block: what a crash takes is replayed from the
-//! blocks.
+//! metadata, and the value. Changes are collected in memory ([`Buffered`]) and nothing is flushed
+//! per block: what a crash takes is replayed from the blocks.
 
 use std::sync::Arc;
 
@@ -10,18 +10,16 @@ use bytes::{Buf, Bytes};
 use prost::encoding::{decode_varint, encode_varint};
 use sled::IVec;
 
+use super::buffer::Buffered;
 use super::snapshot::{Changes, Snapshots, Table};
-use super::{Error, StateDb, StateKey};
+use super::{Config, Error, StateDb, StateKey};
 use crate::database::{self, Batch, Database, Tree};
 use crate::{Version, Versioned};
 
 /// The state in a database that is shared with other indexes of the channel.
-pub(crate) fn on_sled(
-    db: &Database,
-    view_lag_blocks_max: usize,
-) -> Result<Arc<dyn StateDb>, Error> {
-    let table = Sled { tree: db.tree(&database::STATE)? };
-    Ok(Arc::new(Snapshots::new(table, view_lag_blocks_max)?))
+pub(crate) fn on_sled(db: &Database, config: &Config) -> Result<Arc<dyn StateDb>, Error> {
+    let table = Buffered::new(Sled { tree: db.tree(&database::STATE)? }, config)?;
+    Ok(Arc::new(Snapshots::new(table, config.view_lag_blocks_max)?))
 }
 
 /// Key of the savepoint, behind all others.

@@ -24,6 +24,10 @@ pub(crate) trait Table: Send + Sync + Debug + 'static {
     ) -> Result<Vec<(StateKey, Versioned)>, Error>;
     /// Changes entries and sets the savepoint, at once.
     fn write(&self, savepoint: Option<u64>, updates: &Changes) -> Result<(), Error>;
+    /// Everything written so far is in the chain on disk.
+    fn settle(&self) -> Result<(), Error> {
+        Ok(())
+    }
     fn clear(&self) -> Result<(), Error>;
     fn flush(&self) -> Result<(), Error>;
 }
@@ -141,7 +145,14 @@ impl<T: Table> StateDb for Snapshots<T> {
     fn amend(&self, updates: &Changes) -> Result<(), Error> {
         let mut nodes = self.nodes.lock();
         let savepoint = self.table.savepoint()?;
-        self.change(&mut nodes, savepoint, updates)
+        self.change(&mut nodes, savepoint, updates)?;
+        // Late data belongs to blocks on disk, and the content of a snapshot to none.
+        self.table.settle()
+    }
+
+    fn settle(&self) -> Result<(), Error> {
+        let _nodes = self.nodes.lock();
+        self.table.settle()
     }
 
     fn view(&self) -> Result<Arc<dyn StateView>, Error> {
@@ -161,6 +172,8 @@ impl<T: Table> StateDb for Snapshots<T> {
     }
 
     fn flush(&self) -> Result<(), Error> {
+        // Not while a batch is applied, or half of it would be taken for the whole.
+        let _nodes = self.nodes.lock();
         self.table.flush()
     }
 }

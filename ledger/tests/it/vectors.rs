@@ -97,6 +97,7 @@ pub(crate) fn config() -> Config {
     config.blocks.index_cache_bytes = 4 << 20;
     config.private_data.segment_bytes_max = 4_000;
     config.state.cache_bytes = 8 << 20;
+    config.state.lag_blocks_max = 5;
     config
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file per group.
 
+pub(crate) mod bench;
 pub(crate) mod ca;
 pub(crate) mod chaincode;
 pub(crate) mod channel;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use channel::Bundle;
 use ledger::Committed;
 use proto::common::Block;
+use proto::peer::TxValidationCode;
 
 use super::Metrics;
 use crate::channels::Channel;
@@ -39,6 +41,9 @@ pub enum Error {
         /// Why.
         source: ledger::Error,
     },
+    /// Checking the signatures of a block ended in a panic that was caught.
+    #[error("the validator panicked")]
+    Panicked,
     /// The block is not the next one.
     #[error("block {block} is not the next one, which is {expected}")]
     Order {
@@ -56,43 +61,88 @@ pub struct Pipeline {
     member: Member,
     policies: Policies,
     metrics: Metrics,
+    staged: Vec<Staged>,
+}
+
+/// A block whose effects are in the state and which nobody has heard of yet.
+#[derive(Debug)]
+struct Staged {
+    number: u64,
+    prepared: Prepared,
+    codes: Vec<TxValidationCode>,
+    /// The configuration after it, if it changes.
+    bundle: Option<Arc<Bundle>>,
 }
 
 impl Pipeline {
     /// A pipeline that goes on where the ledger of `channel` ends.
     pub fn new(channel: Arc<Channel>, member: Member, metrics: Metrics) -> Self {
         let policies = Policies::new(channel.bundle());
-        Self { channel, member, policies, metrics }
+        Self { channel, member, policies, metrics, staged: Vec::new() }
     }
 
     /// Commits a block. `prepared` may be of an older configuration: then it is made again.
     pub fn commit(&mut self, block: Block, prepared: Prepared) -> Result<Committed, Error> {
+        let committed = self.stage(block, prepared)?;
+        self.sync()?;
+        Ok(committed)
+    }
+
+    /// Judges a block and brings its effects into the state, so that the next one can be judged.
+    /// It is committed by the next [`sync`](Self::sync).
+    pub fn stage(&mut self, block: Block, prepared: Prepared) -> Result<Committed, Error> {
         let number = proto::block::number(&block);
-        let expected = self.channel.height();
+        // The ledger may have put staged blocks on disk by itself, for a snapshot.
+        let staged = self.staged.last().map_or(0, |staged| staged.number.saturating_add(1));
+        let expected = self.channel.height().max(staged);
         if number != expected {
             return Err(Error::Order { block: number, expected });
         }
         let started = Instant::now();
-        let prepared = self.refresh(&block, prepared);
+        let mut prepared = self.refresh(&block, prepared);
         let ledger = self.channel.ledger().clone();
         let failed = |source| Error::Judge { block: number, source };
         let before = Before::new(&ledger).map_err(failed)?;
-        let verdict = judge(&prepared, &before, &self.policies).map_err(failed)?;
+        let verdict = ledger
+            .times()
+            .stage("judge", || judge(&prepared, &before, &self.policies))
+            .map_err(failed)?;
         let private = gather(&prepared, &before, &ledger, &self.member)
             .map_err(|source| Error::PrivateData { block: number, source })?;
         drop(before);
         let judged = Instant::now();
         let committed = ledger
-            .commit(block, verdict.codes, private)
+            .stage(block, prepared.take_decoded(), verdict.codes, &private)
             .map_err(|source| Error::Commit { block: number, source })?;
-        if let Some(bundle) = verdict.bundle {
+        if let Some(bundle) = &verdict.bundle {
             self.policies = Policies::new(bundle.clone());
-            self.channel.set_bundle(bundle);
         }
-        self.tell(number, &prepared, &committed);
-        self.metrics.committed(self.channel.id(), number, &committed.codes);
         self.metrics.times(judged - started, judged.elapsed());
+        let codes = committed.codes.clone();
+        self.staged.push(Staged { number, prepared, codes, bundle: verdict.bundle });
         Ok(committed)
+    }
+
+    /// How many blocks are staged.
+    pub fn staged(&self) -> usize {
+        self.staged.len()
+    }
+
+    /// Puts the staged blocks on disk, and tells everyone who waits for them.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let Some(first) = self.staged.first() else { return Ok(()) };
+        let failed = |source| Error::Commit { block: first.number, source };
+        self.channel.ledger().sync().map_err(failed)?;
+        for staged in self.staged.drain(..) {
+            if let Some(bundle) = staged.bundle {
+                self.channel.set_bundle(bundle);
+            }
+            let verdicts = staged.prepared.tx_ids().zip(staged.codes.iter().copied());
+            let named = verdicts.filter(|(tx_id, _)| !tx_id.is_empty());
+            self.channel.notify(staged.number, named);
+            self.metrics.committed(self.channel.id(), staged.number, &staged.codes);
+        }
+        Ok(())
     }
 
     /// Signatures are verified ahead; a config block in between changes whom to trust.
@@ -101,15 +151,5 @@ impl Pipeline {
             return prepared;
         }
         Prepared::new(block, self.policies.bundle().clone())
-    }
-
-    fn tell(&self, number: u64, prepared: &Prepared, committed: &Committed) {
-        let ids = || prepared.tx_ids().filter(|tx_id| !tx_id.is_empty());
-        let verdicts = prepared.tx_ids().zip(committed.codes.iter().copied());
-        self.channel.notify(number, verdicts.filter(|(tx_id, _)| !tx_id.is_empty()));
-        if let Err(error) = self.channel.ledger().transient_store().purge_by_tx_ids(ids()) {
-            // What stays is purged by height later.
-            tracing::warn!(channel = self.channel.id(), block = number, %error, "purge transient store");
-        }
     }
 }

@@ -9,9 +9,8 @@ use deliver::client::{Client, Verified};
 use node::operations::Health;
 use node::tasks::Tasks;
 use proto::common::Block;
-use tokio::sync::mpsc;
 
-use super::{Config, Metrics, Pipeline};
+use super::{Blocks, Config, Feed, Metrics, Pipeline, queue};
 use crate::channels::{Channel, Channels, State};
 use crate::private_data::Member;
 use crate::validator::Prepared;
@@ -79,13 +78,14 @@ fn report(channels: &Channels, with: &Dependencies, known: &mut BTreeSet<String>
 async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
     with.metrics.height(channel.id(), channel.height());
     with.metrics.stopped(channel.id(), false);
-    let (sender, receiver) = mpsc::channel(with.config.blocks_ahead_max.max(1));
+    let (feed, blocks) = queue(with.config.blocks_ahead_max);
     let pipeline = Pipeline::new(channel.clone(), with.member.clone(), with.metrics.clone());
     let (group, closing) = (tasks.clone(), channel.watch_closing());
+    let config = with.config.clone();
     let mut committing = tasks.spawn_blocking(format!("commit {}", channel.id()), move || {
-        commit_all(pipeline, receiver, || group.is_cancelled() || *closing.borrow())
+        commit_all(pipeline, blocks, &config, || group.is_cancelled() || *closing.borrow())
     });
-    let fetching = fetch(channel.clone(), with.client.clone(), sender, tasks.clone());
+    let fetching = fetch(channel.clone(), with.client.clone(), feed, tasks.clone());
     let (fetched, committed) = tokio::select! {
         committed = &mut committing => (Ok(()), committed),
         fetched = fetching => (fetched, committing.await),
@@ -102,17 +102,39 @@ async fn commit(channel: Arc<Channel>, with: Dependencies, tasks: Tasks) {
     channel.fail(reason);
 }
 
-/// Commits what is prepared until there is no more, or it is over.
-fn commit_all(
+/// Commits what is prepared until there is no more or `stop` says so. What is ready at a time goes
+/// to disk together.
+pub fn commit_all(
     mut pipeline: Pipeline,
-    mut blocks: mpsc::Receiver<(Block, Prepared)>,
-    is_over: impl Fn() -> bool,
+    mut blocks: Blocks,
+    config: &Config,
+    stop: impl Fn() -> bool,
 ) -> Result<(), super::Error> {
-    while let Some((block, prepared)) = blocks.blocking_recv() {
-        if is_over() {
+    while let Some((block, prepared)) = blocks.wait()? {
+        if stop() {
             return Ok(());
         }
-        pipeline.commit(block, prepared)?;
+        let staged = stage_ready(&mut pipeline, &mut blocks, config, (block, prepared));
+        // What was staged before a failure is as good as any.
+        let synced = pipeline.sync();
+        staged.and(synced)?;
+    }
+    Ok(())
+}
+
+fn stage_ready(
+    pipeline: &mut Pipeline,
+    blocks: &mut Blocks,
+    config: &Config,
+    first: (Block, Prepared),
+) -> Result<(), super::Error> {
+    let mut next = Some(first);
+    let mut bytes = 0;
+    while let Some((block, prepared)) = next {
+        bytes += proto::block::envelopes(&block).iter().map(|it| it.len()).sum::<usize>();
+        pipeline.stage(block, prepared)?;
+        let full = pipeline.staged() >= config.group_blocks_max || bytes >= config.group_bytes_max;
+        next = if full { None } else { blocks.ready()? };
     }
     Ok(())
 }
@@ -121,7 +143,7 @@ fn commit_all(
 async fn fetch(
     channel: Arc<Channel>,
     client: Arc<Client>,
-    blocks: mpsc::Sender<(Block, Prepared)>,
+    feed: Feed,
     tasks: Tasks,
 ) -> Result<(), String> {
     // The newest block itself may not be here: the channel may have been joined by a snapshot.
@@ -135,17 +157,11 @@ async fn fetch(
             () = channel.closed() => return Ok(()),
         };
         let Some(Verified { block, bundle: next, .. }) = verified else { break };
-        let (name, before) = (format!("prepare {}", channel.id()), bundle);
-        let prepared = tasks.spawn_blocking(name, move || {
-            let prepared = Prepared::new(&block, before);
-            (block, prepared)
-        });
-        let prepared = prepared.await.map_err(|_| "the validator panicked".to_owned())?;
         let sent = tokio::select! {
-            sent = blocks.send(prepared) => sent,
+            sent = feed.send(block, bundle) => sent,
             () = channel.closed() => return Ok(()),
         };
-        if sent.is_err() {
+        if !sent {
             // The other task says why.
             return Ok(());
         }

@@ -18,7 +18,7 @@ pub struct Before<'a> {
 impl<'a> Before<'a> {
     /// The state of `ledger` as it is now.
     pub fn new(ledger: &'a Ledger) -> Result<Self, Halt> {
-        Ok(Self { ledger, view: ledger.view()? })
+        Ok(Self { ledger, view: ledger.staged_view()? })
     }
 
     /// The state itself.

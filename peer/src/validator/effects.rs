@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use proto::kvrwset::{HashedRwSet, KvrwSet};
+use ledger::rwset::{CollectionRwSet, NsRwSet, TxRwSet};
 use proto::peer::{
     ChaincodeAction, ChaincodeEvent, ChaincodeHeaderExtension, TxValidationCode as Code,
 };
-use proto::rwset::{CollectionHashedReadWriteSet, NsReadWriteSet, TxReadWriteSet};
 use proto::transaction::Action;
 
 /// The checked content of an endorsed transaction.
@@ -19,6 +18,8 @@ pub(super) struct Effects {
     pub(super) writes: BTreeMap<String, Writes>,
     /// The collections for which there is private data somewhere.
     pub(super) private: Vec<PrivateWrite>,
+    /// The decoded read-write sets, for the ledger.
+    pub(super) set: TxRwSet,
 }
 
 /// Private data a transaction announces by its hash.
@@ -61,15 +62,12 @@ impl Effects {
             return Err(Code::BadResponsePayload);
         }
         let result = action.chaincode_action().map_err(|_| Code::BadResponsePayload)?;
-        let sets: TxReadWriteSet =
-            proto::decode(result.results.clone()).map_err(|_| Code::BadRwset)?;
-        let sets = sets.ns_rwset;
-        let parsed: Vec<Writes> = sets.iter().map(Writes::parse).collect::<Result<_, _>>()?;
+        let set = TxRwSet::decode(result.results.clone()).map_err(|_| Code::BadRwset)?;
         let chaincode = chaincode_name(extension, &result)?;
         check_event(&result, &chaincode)?;
-        let private = sets.iter().flat_map(private_writes).collect();
-        let writes = by_namespace(sets, parsed)?;
-        Ok(Self { chaincode, writes, private })
+        let private = set.namespaces.iter().flat_map(private_writes).collect();
+        let writes = by_namespace(&set)?;
+        Ok(Self { chaincode, writes, private, set })
     }
 
     /// The namespaces that need a definition and an endorsement: the invoked one first.
@@ -99,23 +97,19 @@ fn check_event(result: &ChaincodeAction, chaincode: &str) -> Result<(), Code> {
     if event.chaincode_id == chaincode { Ok(()) } else { Err(Code::InvalidOtherReason) }
 }
 
-fn private_writes(set: &NsReadWriteSet) -> impl Iterator<Item = PrivateWrite> {
-    let announced =
-        |collection: &&CollectionHashedReadWriteSet| !collection.pvt_rwset_hash.is_empty();
-    set.collection_hashed_rwset.iter().filter(announced).map(|collection| PrivateWrite {
+fn private_writes(set: &NsRwSet) -> impl Iterator<Item = PrivateWrite> {
+    let announced = |collection: &&CollectionRwSet| !collection.private_hash.is_empty();
+    set.collections.iter().filter(announced).map(|collection| PrivateWrite {
         namespace: set.namespace.clone(),
-        collection: collection.collection_name.clone(),
-        hash: collection.pvt_rwset_hash.clone(),
+        collection: collection.name.clone(),
+        hash: collection.private_hash.clone(),
     })
 }
 
-fn by_namespace(
-    sets: Vec<NsReadWriteSet>,
-    parsed: Vec<Writes>,
-) -> Result<BTreeMap<String, Writes>, Code> {
+fn by_namespace(set: &TxRwSet) -> Result<BTreeMap<String, Writes>, Code> {
     let mut seen = BTreeMap::new();
-    for (set, writes) in sets.into_iter().zip(parsed) {
-        if seen.insert(set.namespace, writes).is_some() {
+    for set in &set.namespaces {
+        if seen.insert(set.namespace.clone(), Writes::of(set)).is_some() {
             return Err(Code::IllegalWriteset);
         }
     }
@@ -124,23 +118,21 @@ fn by_namespace(
 }
 
 impl Writes {
-    fn parse(set: &NsReadWriteSet) -> Result<Self, Code> {
-        let public: KvrwSet = proto::decode(set.rwset.clone()).map_err(|_| Code::BadRwset)?;
-        let metadata: BTreeSet<_> = public.metadata_writes.into_iter().map(|w| w.key).collect();
+    fn of(set: &NsRwSet) -> Self {
+        let metadata: BTreeSet<_> =
+            set.public.metadata_writes.iter().map(|write| write.key.clone()).collect();
         let mut keys = metadata.clone();
-        keys.extend(public.writes.into_iter().map(|write| write.key));
+        keys.extend(set.public.writes.iter().map(|write| write.key.clone()));
         let mut collections = BTreeMap::<_, HashedWrites>::new();
-        for collection in &set.collection_hashed_rwset {
-            let hashed: HashedRwSet =
-                proto::decode(collection.hashed_rwset.clone()).map_err(|_| Code::BadRwset)?;
-            let writes = HashedWrites::new(hashed);
+        for collection in &set.collections {
+            let writes = HashedWrites::of(collection);
             if !writes.keys.is_empty() {
-                let all = collections.entry(collection.collection_name.clone()).or_default();
+                let all = collections.entry(collection.name.clone()).or_default();
                 all.keys.extend(writes.keys);
                 all.metadata.extend(writes.metadata);
             }
         }
-        Ok(Self { keys, metadata, collections })
+        Self { keys, metadata, collections }
     }
 
     fn is_empty(&self) -> bool {
@@ -149,10 +141,12 @@ impl Writes {
 }
 
 impl HashedWrites {
-    fn new(set: HashedRwSet) -> Self {
-        let metadata: BTreeSet<_> = set.metadata_writes.into_iter().map(|w| w.key_hash).collect();
+    fn of(set: &CollectionRwSet) -> Self {
+        let set = &set.hashed;
+        let metadata: BTreeSet<_> =
+            set.metadata_writes.iter().map(|write| write.key_hash.clone()).collect();
         let mut keys = metadata.clone();
-        keys.extend(set.hashed_writes.into_iter().map(|write| write.key_hash));
+        keys.extend(set.hashed_writes.iter().map(|write| write.key_hash.clone()));
         Self { keys, metadata }
     }
 }

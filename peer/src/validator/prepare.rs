@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use channel::policy::verified_identities;
 use channel::{Bundle, SignedData};
+use ledger::Decoded;
 use msp::Identity;
 use proto::common::Block;
 use proto::peer::TxValidationCode as Code;
@@ -26,6 +27,8 @@ pub struct Prepared {
 pub(super) struct Transaction {
     /// The id the envelope claims, right or wrong; empty if there is none.
     pub(super) tx_id: String,
+    /// The id the ledger finds it by.
+    indexed_id: Option<String>,
     /// What it carries, or why it is refused.
     pub(super) content: Result<Content, Code>,
 }
@@ -75,6 +78,11 @@ impl Prepared {
         })
     }
 
+    /// Hands what was decoded to the ledger; of what was asked for here only the ids remain.
+    pub fn take_decoded(&mut self) -> Vec<Decoded> {
+        self.transactions.iter_mut().map(Transaction::take_decoded).collect()
+    }
+
     /// The ids the transactions claim, in order; empty where there is none.
     pub fn tx_ids(&self) -> impl Iterator<Item = &str> {
         self.transactions.iter().map(|transaction| transaction.tx_id.as_str())
@@ -90,7 +98,21 @@ impl Transaction {
                 Content::Endorsed(Endorsed::new(extension, &action, bundle))
             }
         });
-        Self { tx_id: outcome.tx_id, content }
+        Self { tx_id: outcome.tx_id, indexed_id: outcome.indexed_id, content }
+    }
+
+    /// What the ledger needs of it, so that nothing is decoded twice.
+    fn take_decoded(&mut self) -> Decoded {
+        let content = match &mut self.content {
+            Ok(Content::Config(envelope)) => ledger::Content::Config(std::mem::take(envelope)),
+            Ok(Content::Endorsed(Endorsed { effects: Ok(effects), .. })) => {
+                ledger::Content::Endorsed(std::mem::take(&mut effects.set))
+            }
+            Ok(Content::Endorsed(Endorsed { effects: Err(_), .. })) | Err(_) => {
+                ledger::Content::None
+            }
+        };
+        Decoded { id: self.indexed_id.take(), content }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Checked {
 pub(super) struct Outcome {
     /// The id the envelope claims, right or wrong; empty if there is none.
     pub(super) tx_id: String,
+    /// The id the ledger finds it by, which is another if the envelope claims none.
+    pub(super) indexed_id: Option<String>,
     /// The content, or why it is refused.
     pub(super) result: Result<Checked, Code>,
 }
@@ -35,9 +37,17 @@ pub(super) fn check(bytes: &Bytes, bundle: &Bundle) -> Outcome {
     match peel(bytes) {
         Ok(envelope) => {
             let claimed = envelope.channel_header.tx_id.clone();
-            Outcome { result: check_envelope(envelope, bundle), tx_id: claimed }
+            let header = &envelope.signature_header;
+            let indexed_id = Some(match claimed.as_str() {
+                "" => tx_id(&header.nonce, &header.creator),
+                id => id.to_owned(),
+            });
+            Outcome { result: check_envelope(envelope, bundle), tx_id: claimed, indexed_id }
         }
-        Err(code) => Outcome { tx_id: String::new(), result: Err(code) },
+        Err(code) => {
+            let indexed_id = ledger::block_store::indexed_tx_id(bytes);
+            Outcome { tx_id: String::new(), indexed_id, result: Err(code) }
+        }
     }
 }
 

@@ -28,6 +28,8 @@ fn config() -> Config {
     config.private_data.segment_bytes_max = 400;
     config.private_data.transient_blocks_max = 4;
     config.state.cache_bytes = 1 << 20;
+    // Every block reaches the database.
+    config.state.lag_blocks_max = 1;
     config
 }
 
