@@ -56,13 +56,13 @@ impl Ledger {
         let before = Some(Position { block: height, tx: 0 });
         let found = self.history(namespace, key, before, 1)?.pop();
         match found.is_none() && self.first_block() > 0 {
-            true => self.from_base(namespace, key, height),
+            true => self.in_base(namespace, key, height),
             false => Ok(found),
         }
     }
 
     /// A key that this ledger has not seen written below `height`.
-    fn from_base(
+    fn in_base(
         &self,
         namespace: &str,
         key: &str,

@@ -4,7 +4,7 @@
 //! it is on disk. What a crash leaves of it is removed when the ledgers are opened again.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::format::{ADDITIONAL, SIGNABLE};
@@ -168,7 +168,7 @@ pub(crate) fn base(dir: &Path, config: &Config) -> Result<Option<Arc<Snapshot>>,
 }
 
 /// Removes `entry` of the folder of all ledgers if it is a ledger whose creation was interrupted.
-pub(crate) fn remove_unfinished(entry: &PathBuf) -> Result<bool, Error> {
+pub(crate) fn remove_unfinished(entry: &Path) -> Result<bool, Error> {
     let name = entry.file_name().and_then(|name| name.to_str());
     if !name.is_some_and(|name| name.ends_with(UNFINISHED)) {
         return Ok(false);
