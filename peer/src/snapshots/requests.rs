@@ -111,8 +111,8 @@ mod tests {
             requests.add(block).unwrap();
         }
         requests.remove(5).unwrap();
-        assert_eq!(requests.note_scheduled(10, 2).unwrap(), []);
-        assert_eq!(requests.note_scheduled(20, 2).unwrap(), []);
+        assert_eq!(requests.note_scheduled(10, 2).unwrap(), [0_u64; 0]);
+        assert_eq!(requests.note_scheduled(20, 2).unwrap(), [0_u64; 0]);
         let mut requests = Requests::open(dir.path(), "care").unwrap();
         assert_eq!(requests.pending().iter().copied().collect::<Vec<_>>(), [7, 9]);
         assert_eq!(requests.note_scheduled(30, 2).unwrap(), [10]);

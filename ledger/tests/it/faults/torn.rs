@@ -86,7 +86,7 @@ fn last_record(segment: &[u8]) -> u64 {
 
 /// The ends byte by byte, the middle in steps.
 fn some(at: u64, length: u64) -> bool {
-    at < 26 || length - at < 3 || at % 97 == 0
+    at < 26 || length - at < 3 || at.is_multiple_of(97)
 }
 
 #[test]
