@@ -4,10 +4,12 @@
 //! because they are not flushed for every block. Blocks carry their final validation codes, so the
 //! writes of their valid transactions are applied again without validation.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use proto::block;
 use proto::transaction::TxValidationCode;
@@ -19,7 +21,10 @@ use crate::database::{self, Database};
 use crate::history::History;
 use crate::private_data::{self, PrivateStore};
 use crate::transaction::{Parsed, parse_all, recorded_codes};
-use crate::{Config, Error, OnProgress, Times, TransientStore, admin, mvcc, snapshot, state};
+use crate::{
+    Config, Error, Missing, OnProgress, PrivateWriteSets, Times, TransientStore, admin, mvcc,
+    snapshot, state,
+};
 
 /// Opens a ledger. Damage that shows only while blocks are replayed leads to a second attempt,
 /// which begins without what is damaged.
@@ -113,10 +118,31 @@ impl Ledger {
             }
             progress(number + 1, height);
         }
+        if let Some(number) = self.private.cut_behind() {
+            for number in number.max(self.first_block())..height {
+                self.miss_what_was_cut_off(number)?;
+            }
+        }
         let view = self.view()?;
         let done = private_data::run_jobs(&view, &self.private, || self.state.flush())?;
         turn.done = done;
         self.show()
+    }
+
+    /// An append that was interrupted belongs to no block yet. But a damaged tail looks the same, so
+    /// what the newest blocks wrote and nothing is known of counts as missing.
+    fn miss_what_was_cut_off(&self, number: u64) -> Result<(), Error> {
+        let parsed = self.parsed(number)?;
+        let written = private_data::matching(&parsed, &PrivateWriteSets::default()).missing;
+        let written = written.into_iter().map(|at| (at, Bytes::new())).collect();
+        let kept =
+            private_data::kept(&self.view()?, number, self.blocks.height(), written)?.present;
+        let present = self.private.block(number)?;
+        let missing =
+            self.private.missing(u64::MAX, usize::MAX)?.remove(&number).unwrap_or_default();
+        let is_known = |at: &Missing| present.contains_key(at) || missing.contains(at);
+        let gone: Vec<_> = kept.into_keys().filter(|at| !is_known(at)).collect();
+        Ok(self.private.append(number, &BTreeMap::new(), &gone)?)
     }
 
     /// The first block that is not in the state. A state ahead of the blocks is of another chain.

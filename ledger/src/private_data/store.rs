@@ -28,6 +28,8 @@ pub(crate) struct PrivateStore {
     data: Mutex<Log>,
     index: Tree,
     kept_until: u64,
+    /// The newest block before a tail that opening cut off.
+    cut_behind: Option<u64>,
 }
 
 impl PrivateStore {
@@ -37,9 +39,11 @@ impl PrivateStore {
         let from = end.map_or(0, |end| end.segment);
         let bytes_max = config.segment_bytes_max;
         let mut replaced = Vec::new();
+        let mut newest = None;
         let kind = &segments::PRIVATE;
         let data = Log::open::<Error>(dir, bytes_max, from, kind, &mut |block, at, payload| {
             let mut batch = Batch::default();
+            newest = newest.max(Some(block));
             let stored = Stored::decode(payload).map_err(|_| Error::Decode(block))?;
             let id = stored.id(block);
             let before = location(&index, &id)?.filter(|it| *it < at && !stored.missing);
@@ -54,7 +58,9 @@ impl PrivateStore {
             Ok(index.apply_batch(batch)?)
         })?;
         segments::wipe(dir, &replaced)?;
-        let mut this = Self { dir: dir.to_owned(), data: Mutex::new(data), index, kept_until: 0 };
+        let (cut_behind, dir) = (newest.filter(|_| data.was_cut()), dir.to_owned());
+        let data = Mutex::new(data);
+        let mut this = Self { dir, data, index, kept_until: 0, cut_behind };
         if end.is_some_and(|end| (end.segment, end.end()) > this.data.lock().end()) {
             this.miss_what_is_gone()?;
         }
@@ -143,6 +149,12 @@ impl PrivateStore {
         segments::wipe(&self.dir, &replaced).inspect_err(|_| data.fail())?;
         self.index.apply_batch(batch).inspect_err(|_| data.fail())?;
         Ok(())
+    }
+
+    /// The newest block before a tail that opening cut off: of it and of later ones something may
+    /// be gone that was on disk.
+    pub(crate) fn cut_behind(&self) -> Option<u64> {
+        self.cut_behind
     }
 
     /// The write set of one collection, if it is here.

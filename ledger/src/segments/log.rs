@@ -22,6 +22,7 @@ pub(crate) struct Log {
     file: File,
     length: u64,
     failed: bool,
+    cut: bool,
 }
 
 impl Log {
@@ -65,7 +66,7 @@ impl Log {
         folder.sync_all().map_err(Error::io("sync", dir))?;
         failpoint::reach(kind.after_roll).map_err(Error::io("sync", dir))?;
         let (dir, length) = (dir.to_owned(), FILE_HEADER.len() as u64);
-        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false })
+        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false, cut: false })
     }
 
     fn resume(
@@ -90,7 +91,12 @@ impl Log {
             failpoint::reach(kind.after_cut).map_err(Error::io("sync", &at))?;
         }
         let dir = dir.to_owned();
-        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false })
+        Ok(Self { dir, kind, bytes_max, segment, file, length, failed: false, cut })
+    }
+
+    /// Whether opening cut off a tail.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut
     }
 
     /// Segment and offset of the end: what was once behind it is gone.
