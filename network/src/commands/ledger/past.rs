@@ -45,7 +45,7 @@ pub(crate) struct State {
     #[arg(long, short)]
     composite: bool,
     /// The number of blocks the ledger had.
-    #[arg(long, value_name = "HEIGHT", requires = "key")]
+    #[arg(long, value_name = "HEIGHT", conflicts_with_all = ["prefix", "from", "all"])]
     at: Option<u64>,
     /// List the keys that begin so.
     #[arg(long)]
