@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a process tells the one that started it what it met")]
 
 mod answers;
+mod blocked;
 mod flips;
 mod full;
 mod kills;
